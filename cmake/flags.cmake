@@ -1,0 +1,27 @@
+# The compiler flags of our own code, as the interface target "flags".
+include(CheckCCompilerFlag)
+
+add_library(flags INTERFACE)
+target_compile_options(flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+	-Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -fno-common)
+
+if(SSHBROKER_SANITIZE)
+	set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+	target_compile_options(flags INTERFACE ${sanitizers})
+	target_link_options(flags INTERFACE ${sanitizers})
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+	target_compile_options(flags INTERFACE -fPIE -fstack-protector-strong -g)
+	target_compile_definitions(flags INTERFACE _FORTIFY_SOURCE=2)
+	target_link_options(flags INTERFACE -pie -Wl,-z,relro,-z,now,-z,noexecstack)
+	foreach(flag -fstack-clash-protection -fcf-protection)
+		string(MAKE_C_IDENTIFIER "HAVE${flag}" have)
+		check_c_compiler_flag(${flag} ${have})
+		if(${have})
+			target_compile_options(flags INTERFACE ${flag})
+		endif()
+	endforeach()
+endif()
+if(SSHBROKER_FUZZ)
+	target_compile_options(flags INTERFACE -fsanitize=fuzzer-no-link)
+	target_link_options(flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,41 @@
+/*
+ * What a minted certificate tells the node's helper about the real user: the extension FACTS_EXTENSION.
+ */
+#ifndef COMMON_FACTS_H
+#define COMMON_FACTS_H
+
+#include "common/addr.h"
+#include "common/buf.h"
+#include "common/conn_id.h"
+#include "common/err.h"
+#include "common/span.h"
+
+#define FACTS_EXTENSION "facts-v1@sshbroker"
+
+/* The only principal that a minted certificate ever carries. */
+#define FACTS_PRINCIPAL "sshbroker-v1"
+
+/* Room for more: bits that a reader does not know make it refuse the facts. */
+enum facts_flag {
+	FACTS_TOUCH_VERIFIED = 1 << 0, /* sk- keys: the user touched the key */
+	FACTS_PIN_VERIFIED = 1 << 1, /* sk- keys: the user gave the PIN */
+	FACTS_NOT_FINAL = 1 << 2, /* made for an unsigned query; never signed with */
+};
+
+/* Plain data.  After facts_parse the spans borrow from the bytes parsed. */
+struct facts {
+	uint64_t conn_id;
+	struct addr client; /* the user's own address and port */
+	struct span node; /* the identity of the one node that this is for */
+	struct span user; /* the login name as the user typed it */
+	struct span node_user; /* the login name on the node */
+	struct span key; /* blob of the user's own key or certificate */
+	uint8_t flags;
+};
+
+/* Append the extension's data (a version byte first).  Errors of buf_append. */
+MUST_CHECK enum err facts_write(const struct facts *f, struct buf *out);
+/* ERR_UNSUPPORTED: another version or an unknown flag.  ERR_FORMAT: malformed, trailing bytes. */
+MUST_CHECK enum err facts_parse(struct span data, struct facts *out);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * Public and private SSH keys on OpenSSL EVP: blobs, signatures, fingerprints.
+ * (RFC 4253 section 6.6, RFC 5656, RFC 8332, RFC 8709)
+ */
+#ifndef COMMON_SSH_KEY_H
+#define COMMON_SSH_KEY_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/span.h"
+
+enum key_type {
+	KEY_NONE = 0,
+	KEY_ED25519,
+	KEY_ECDSA_P256,
+	KEY_ECDSA_P384,
+	KEY_ECDSA_P521,
+	KEY_RSA,
+	KEY_TYPE_COUNT
+};
+
+/* The smallest RSA modulus that is accepted anywhere, in bits, and the largest (an attacker chooses what we verify). */
+#define KEY_RSA_BITS_MIN 2048
+#define KEY_RSA_BITS_MAX 16384
+
+/* The longest public key blob that is accepted, in bytes. */
+#define KEY_BLOB_MAX 8192
+
+/* "SHA256:" and 43 characters of base64 and the NUL. */
+#define KEY_FINGERPRINT_SIZE 51
+
+struct pubkey; /* owned by who parsed it */
+struct privkey; /* owned by who loaded or made it; wiped when freed */
+
+/* The key format name of a type ("ssh-rsa", "ecdsa-sha2-nistp256", ...); NULL for KEY_NONE.  Static. */
+const char *key_type_name(enum key_type type);
+/* The type whose key format name this is; KEY_NONE when there is none. */
+enum key_type key_type_by_name(struct span name);
+
+/*
+ * Parse a public key blob, whole.  *out is owned.  ERR_FORMAT: malformed.  ERR_UNSUPPORTED: a type that we do not have
+ * (certificates among them: see cert.h).  ERR_KEY: an RSA modulus out of range or a point that is not on the curve.
+ */
+MUST_CHECK enum err pubkey_parse(struct span blob, struct pubkey **out);
+/* Parse "TYPE BASE64 [comment]", as in a .pub file.  Errors as above; ERR_FORMAT too when TYPE is not the blob's own. */
+MUST_CHECK enum err pubkey_parse_line(struct span line, struct pubkey **out);
+void pubkey_free(struct pubkey *k);
+
+enum key_type pubkey_type(const struct pubkey *k);
+/* The blob, borrowed from k. */
+struct span pubkey_blob(const struct pubkey *k);
+bool pubkey_equal(const struct pubkey *a, const struct pubkey *b);
+/* Append "TYPE BASE64", without a comment or newline. */
+MUST_CHECK enum err pubkey_write_line(const struct pubkey *k, struct buf *out);
+/* The fingerprint of any key or certificate blob as ssh-keygen -l writes it: SHA256:... */
+void key_fingerprint(struct span blob, char out[KEY_FINGERPRINT_SIZE]);
+
+/*
+ * Signature algorithms: ssh-ed25519, ecdsa-sha2-nistp256/384/521, rsa-sha2-256, rsa-sha2-512.  ssh-rsa (SHA-1) is not
+ * among them.
+ */
+/* The type of key that signs with this algorithm; KEY_NONE when we do not have it. */
+enum key_type sigalg_key_type(struct span sigalg);
+/* All of them, comma-separated, as server-sig-algs lists them (RFC 8308 section 3.1).  Static. */
+const char *sigalg_names(void);
+
+/*
+ * Verify a signature blob ("string algorithm, string signature") made with exactly the algorithm sigalg.
+ * ERR_SIGNATURE: well-formed but wrong.  ERR_FORMAT: malformed, ERR_PROTO: another algorithm than sigalg inside,
+ * ERR_UNSUPPORTED: sigalg is unknown or not for this type of key.
+ */
+MUST_CHECK enum err pubkey_verify(
+	const struct pubkey *k, struct span sigalg, struct span data, struct span signature);
+
+/* Make a fresh key.  rsa_bits counts for KEY_RSA only.  *out is owned. */
+MUST_CHECK enum err privkey_generate(enum key_type type, unsigned rsa_bits, struct privkey **out);
+void privkey_free(struct privkey *k);
+/* The public half, borrowed from k. */
+const struct pubkey *privkey_public(const struct privkey *k);
+/* Append a signature blob over data.  ERR_UNSUPPORTED: sigalg is not for this type of key. */
+MUST_CHECK enum err privkey_sign(
+	const struct privkey *k, struct span sigalg, struct span data, struct buf *out);
+
+#endif
