@@ -6,15 +6,9 @@ import subprocess
 from pathlib import Path
 
 from . import keys, proc
+from .endpoint import Endpoint
 
 ROLES = ("supervisor", "director", "keyholder", "gate", "relay")
-
-
-class Endpoint:
-    """Where clients connect, and the host keys that they shall see there."""
-
-    def __init__(self, host, port, host_keys):
-        self.host, self.port, self.host_keys = host, port, host_keys
 
 
 class Broker:

@@ -7,6 +7,7 @@ from pathlib import Path
 from . import proc
 
 CONFIG = """Host pool
+  {options}
   HostName {host}
   Port {port}
   User {user}
@@ -16,25 +17,24 @@ CONFIG = """Host pool
   IdentitiesOnly yes
   IdentityAgent none
   {identity}
-  BatchMode {batch}
+  BatchMode yes
   ConnectTimeout {timeout}
-  LogLevel ERROR
-{options}
+  LogLevel INFO
 """
 
 
 class Client:
     """Names the destination `pool`.  options is ssh_config text, e.g. "RekeyLimit 1M"; key None means no key."""
 
-    def __init__(self, folder, endpoint, user, key=None, options="", batch=True):
+    def __init__(self, folder, endpoint, user, key=None, options=""):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.user = user
+        self.user, self.key = user, key
         self.config = self.folder / "ssh_config"
         self.config.write_text(CONFIG.format(
             host=endpoint.host, port=endpoint.port, user=user.name, folder=self.folder,
             identity=f"IdentityFile {key}" if key else "IdentityFile none\n  PubkeyAuthentication no",
-            batch="yes" if batch else "no", timeout=proc.seconds(30), options=options))
+            timeout=proc.seconds(30), options=options))
         lines = [f"[{endpoint.host}]:{endpoint.port} {key}\n" for key in endpoint.host_keys]
         (self.folder / "known_hosts").write_text("".join(lines))
         self.ssh = ["ssh", "-F", str(self.config)]
@@ -42,10 +42,10 @@ class Client:
                     "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
         self.env.pop("SSH_AUTH_SOCK", None)
 
-    def local(self, argv, stdin=b"", timeout=60, check=False, **kwargs):
+    def local(self, argv, stdin=b"", timeout=60, check=False):
         """Run any program as this user at home; stdout and stderr as bytes."""
         done = subprocess.run([str(a) for a in argv], input=stdin, capture_output=True, env=self.env, cwd=self.folder,
-                              timeout=proc.seconds(timeout), **kwargs)
+                              timeout=proc.seconds(timeout))
         if check and done.returncode != 0:
             raise AssertionError(f"{argv}: status {done.returncode}: {done.stderr.decode(errors='replace')}")
         return done
@@ -64,33 +64,34 @@ class Client:
             kwargs.setdefault(pipe, subprocess.PIPE)
         return proc.spawn([*self.ssh, *options, "pool", *([command] if command else [])], env=self.env, **kwargs)
 
-    def pty(self, command="", *options, dimensions=(24, 80)):
-        """ssh -tt at a terminal of its own, as pexpect shows it."""
+    def pty(self, command="", *options, dimensions=(24, 80), modes=None):
+        """ssh -tt at a terminal of its own, as pexpect shows it; modes() may set that terminal's modes before."""
         import pexpect
         return pexpect.spawn(self.ssh[0], [*self.ssh[1:], "-tt", *options, "pool", *([command] if command else [])],
-                             env=self.env, dimensions=dimensions, timeout=proc.seconds(30), echo=False)
+                             env=self.env, dimensions=dimensions, timeout=proc.seconds(30), preexec_fn=modes)
 
-    def password(self, password, command, *options, timeout=60):
-        """ssh that is asked for passwords on its terminal; (status, what it printed)."""
+    def answer(self, answers, command, *options, prompt="[Pp]ass[^\r\n:]*: ?$", timeout=60):
+        """ssh that asks at its terminal; each prompt gets the next answer.  (status, what it printed)"""
         import pexpect
-        p = pexpect.spawn(self.ssh[0], [*self.ssh[1:], *options, "pool", command], env=self.env,
+        p = pexpect.spawn(self.ssh[0], [*self.ssh[1:], "-oBatchMode=no", *options, "pool", command], env=self.env,
                           timeout=proc.seconds(timeout))
         try:
             text = b""
-            while p.expect(["(?i)password[^\r\n]*: ", pexpect.EOF]) == 0:
-                text += p.before
-                p.sendline(password)
-            text += p.before
-            p.close()
-            return p.exitstatus, text.decode(errors="replace")
+            for answer in [*answers, None]:
+                prompted = p.expect([prompt, pexpect.EOF]) == 0
+                text += p.before + (p.after if prompted else b"")
+                if not prompted or answer is None:
+                    break
+                p.sendline(answer)
         finally:
             p.close(force=True)
+        return p.exitstatus, text.decode(errors="replace")
 
     def scp(self, *argv, **kwargs):
         return self.local(["scp", "-F", self.config, *argv], check=True, **{"timeout": 180, **kwargs})
 
-    def sftp(self, batch, **kwargs):
-        return self.local(["sftp", "-F", self.config, "-b", "-", "pool"], stdin=batch.encode(), check=True,
+    def sftp(self, batch, *options, **kwargs):
+        return self.local(["sftp", "-F", self.config, *options, "-b", "-", "pool"], stdin=batch.encode(), check=True,
                           **{"timeout": 180, **kwargs})
 
     def rsync(self, *argv, **kwargs):

@@ -66,6 +66,8 @@ def make_view(folder, name):
     private_etc()
     bind(f"{NODE}/home", "/home")
     bind(f"{NODE}/var-log", "/var/log")
+    for record in ("/run/utmp", "/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog"):
+        open(record, "a").close()
     os.makedirs("/usr/local", exist_ok=True)
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/usr/local")
     for sub in ("bin", "sbin", "lib", "libexec"):

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from . import proc
+from .endpoint import Endpoint
 
 AGENT = Path(__file__).with_name("node_agent.py")
 HELPER = "/usr/local/libexec/sshbroker-principals"
@@ -100,7 +101,9 @@ class Sshd:
         self.ask("write", path=path, data=base64.b64encode(data).decode(), owner=owner, mode=mode)
 
     def add_user(self, user):
-        self.ask("add_user", name=user.name, uid=user.uid, password_hash=user.password_hash)
+        """Make the account, with its home."""
+        self.ask("add_user", name=user.name, uid=user.uid, password_hash=user.password_hash,
+                 days=0 if user.must_change_password else 19000)
 
     def authorize(self, user, *lines):
         """These lines, and no others, are the user's authorized_keys from now on."""
@@ -177,6 +180,9 @@ class Sshd:
             proc.stop(self.agent)
 
     # What can be seen of it.
+
+    def endpoint(self):
+        return Endpoint(self.address, self.port, self.host_keys)
 
     def ps(self, user=None, word=""):
         """The processes on the node: of a user, or with a word in their command line."""
