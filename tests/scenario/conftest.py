@@ -30,7 +30,7 @@ def temp():
     assert not folder.exists(), f"files were left behind in {folder}"
 
 
-@pytest.fixture(scope="session", params=["direct", "broker"])
+@pytest.fixture(scope="session", params=os.environ.get("SCENARIO_VIA", "direct broker").split())
 def via(request):
     if request.param == "broker":
         broker_or_skip()

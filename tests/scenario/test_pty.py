@@ -34,8 +34,8 @@ def test_terminal_modes_equal_those_of_a_direct_login(pool, modes):
 
 
 def test_resize_arrives(client):
-    terminal = client.pty("trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done")
-    terminal.expect("ready")
+    terminal = client.pty("while :; do stty size; sleep 0.05; done", dimensions=(30, 90))
+    terminal.expect("30 90\r\n")
     for rows, columns in ((50, 160), (10, 20), (1, 1)):
         terminal.setwinsize(rows, columns)
         terminal.expect(f"{rows} {columns}\r\n")

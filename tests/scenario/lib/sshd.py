@@ -113,13 +113,13 @@ class Sshd:
         """These lines stand before the rest of sshd_config from the next start() or restart()."""
         self.write("/etc/ssh/sshd_config.d/10-scenario.conf", text)
 
-    def install_helper(self, program, ca_public_key):
+    def install_helper(self, program, *ca_public_keys):
         """Trust the broker's user CA, through the helper that decides for the node.  Needs a restart."""
         shutil.copy(program, self.folder / "principals")
         self.run("install", "-m", "755", "/run/node/principals", HELPER)
         if proc.is_sanitized():
             self._wrap_helper()
-        self.write("/etc/ssh/sshbroker_ca.pub", ca_public_key)
+        self.write("/etc/ssh/sshbroker_ca.pub", "".join(ca_public_keys))
         self.write("/etc/ssh/sshd_config.d/sshbroker.conf", PRINCIPALS.format(command=HELPER))
 
     def _wrap_helper(self):

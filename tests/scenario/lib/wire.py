@@ -1,12 +1,14 @@
 """A line between a client and what it connects to, that can be slow, cut to pieces, silent or dead."""
 import contextlib
 import socket
+import struct
 import threading
 import time
 
 from .endpoint import Endpoint
 
 CHUNK = 65536
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # linger for no time
 
 
 class Wire:
@@ -15,8 +17,8 @@ class Wire:
     def __init__(self, target, delay=0.0, rate=0, piece=CHUNK):
         self.target, self.delay, self.rate, self.piece = target, delay, rate, piece
         self.silent = threading.Event()
-        self.ended = threading.Event()
-        self.sockets = []
+        self.cutting = threading.Event()
+        self.sockets, self.threads = [], []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -30,14 +32,20 @@ class Wire:
 
     def cut(self):
         """Every connection is reset."""
-        for s in self.sockets:
+        sockets, self.sockets = self.sockets, []
+        self.cutting.set()
+        for s in sockets:
             with contextlib.suppress(OSError):
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                s.shutdown(socket.SHUT_RDWR) if self.ended.is_set() else s.close()
-        self.sockets.clear()
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+                s.shutdown(socket.SHUT_RD)  # wakes the thread that reads it
+        threads, self.threads = self.threads, []
+        for t in threads:
+            t.join(10)
+        for s in sockets:
+            s.close()
+        self.cutting.clear()
 
     def stop(self):
-        self.ended.set()
         self.listener.close()
         self.cut()
 
@@ -50,7 +58,8 @@ class Wire:
                     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.sockets += [near, far]
                 for pair in ((near, far), (far, near)):
-                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
+                    self.threads.append(threading.Thread(target=self._carry, args=pair, daemon=True))
+                    self.threads[-1].start()
 
     def _carry(self, source, sink):
         """One direction; the end of the stream is carried, too."""
@@ -61,5 +70,5 @@ class Wire:
                 if self.silent.is_set():
                     continue
                 sink.sendall(data)
-            if not self.silent.is_set():
+            if not self.silent.is_set() and not self.cutting.is_set():
                 sink.shutdown(socket.SHUT_WR)
