@@ -44,7 +44,7 @@ struct config_node {
 	uint32_t port;
 	uint32_t weight;
 	struct config_list host_keys; /* "ssh-ed25519 AAAA..." each; at least one */
-	char *identity; /* what certificates are bound to, unique in the pool; never NULL (the name by default) */
+	char *identity; /* what certificates are bound to, unique in the pool; the name by default */
 	uint32_t users_max; /* 0: none */
 };
 
@@ -110,8 +110,8 @@ struct config {
 		uint64_t queue_bytes_max; /* per connection */
 		uint64_t queue_bytes_total_max; /* per relay */
 		uint32_t global_requests_max; /* outstanding, per direction */
-		uint32_t relay_read_bytes;
-		uint32_t relay_mark_bytes;
+		uint64_t relay_read_bytes;
+		uint64_t relay_mark_bytes;
 	} limits;
 	struct {
 		uint32_t client_interval_s; /* 0: off */
