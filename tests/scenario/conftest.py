@@ -21,6 +21,9 @@ def temp():
     folder = proc.make_temp()
     yield folder
     proc.stop_all()
+    if proc.is_sanitized():
+        found = proc.findings(proc.sanitizer_folder())
+        assert not found, "sanitizers found something:\n" + "\n".join(found.values())
     left = proc.processes_with(proc.MARK, str(folder))
     with open("/proc/self/mountinfo") as f:
         mounts = [line for line in f if str(folder) in line]
