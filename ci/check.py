@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -114,29 +115,35 @@ def count_programs(text):
     return passed, failed
 
 
-def sanitizer_folder(name):
-    folder = OUT / "findings" / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def sanitizer_folder():
+    """Below /tmp: the roles of the broker are users of their own, who may not pass through every home."""
+    folder = Path(tempfile.mkdtemp(prefix="sb-asan-", dir="/tmp"))
     folder.chmod(0o1777)
     return folder
 
 
+def take_findings(folder):
+    """What the sanitizers wrote, as {file: text}; the folder is gone afterwards."""
+    found = proc.findings(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
 def count_findings(step, folder):
     """Whatever a sanitizer wrote is a failure, whatever the exit statuses said."""
-    found = proc.findings(folder)
+    found = take_findings(folder)
     for name, text in found.items():
         step.log.open("a").write(f"\n--- {name}\n{text}\n")
     step.count(0, len(found))
     if found:
-        step.say(f"sanitizers ({step.name}): {len(found)} findings in {folder}")
+        step.say(f"sanitizers ({step.name}): {len(found)} findings in {step.log.relative_to(ROOT)}")
 
 
 def check_leak_is_seen(step):
     """A test that leaks on purpose, and passes: the checks above would see it."""
-    folder = sanitizer_folder("leak")
+    folder = sanitizer_folder()
     step.run([OUT / "asan/leak/leak_test"], **proc.sanitizer_env(folder))
-    if not step.one(any("LeakSanitizer" in text for text in proc.findings(folder).values())):
+    if not step.one(any("LeakSanitizer" in text for text in take_findings(folder).values())):
         step.say("the deliberate leak was not seen: findings of the sanitizers cannot be trusted")
 
 
@@ -152,7 +159,7 @@ def check_clang(step, _):
 
 def check_asan(step, _):
     if build(step, "asan", "gcc", "-DCMAKE_BUILD_TYPE=Debug", "-DSSHBROKER_SANITIZE=ON"):
-        folder = sanitizer_folder("asan")
+        folder = sanitizer_folder()
         run_ctest(step, OUT / "asan", proc.sanitizer_env(folder))
         count_findings(step, folder)
         check_leak_is_seen(step)
@@ -161,13 +168,13 @@ def check_asan(step, _):
 def check_fuzz(step, _):
     options = ["-DSSHBROKER_FUZZ=ON", "-DSSHBROKER_TESTS=OFF", "-DSSHBROKER_SANITIZE=ON", "-DCMAKE_BUILD_TYPE=Debug"]
     if build(step, "fuzz", "clang", *options):
-        folder = sanitizer_folder("fuzz")
+        folder = sanitizer_folder()
         run_ctest(step, OUT / "fuzz", proc.sanitizer_env(folder))
         count_findings(step, folder)
 
 
 def run_scenarios(step, build_name, full, **env):
-    folder = sanitizer_folder(step.name)
+    folder = sanitizer_folder()
     status = step.run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", WORKERS, "--durations=15",
                        *([] if full else ["-m", "not slow"]), ROOT / "tests/scenario"],
                       SSHBROKER_BUILD=str(OUT / build_name), SSHBROKER_ASAN_DIR=str(folder), PYTHONDONTWRITEBYTECODE="1",

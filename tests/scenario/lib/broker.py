@@ -21,11 +21,14 @@ class Broker:
         self.nodes, self.node_keys, self.settings = nodes, host_keys or {}, settings
         self.log = self.folder / "broker.log"
         self.file = self.folder / "broker.json"
-        self.socket = self.folder / "run" / "ctl"
+        self.socket = self.folder / "run" / "admin.sock"
+        self.make_keys()
+        self.process, self.known = None, set()
+        (self.folder / "run").mkdir(mode=0o755)
+
+    def make_keys(self):
         self.ca = keys.make_key(self.folder, "ca")
         self.keys = [keys.make_key(self.folder, f"host_{k}", k) for k in ("ed25519", "ecdsa-256", "rsa")]
-        self.process = None
-        (self.folder / "run").mkdir(mode=0o755)
 
     def configuration(self, port):
         roles = {"gates": 2, "relays": 2, "restart_delay_ms": 50, "restart_delay_max_ms": 500}
@@ -57,13 +60,17 @@ class Broker:
             self.port = port or proc.free_port()
             self.file.write_text(json.dumps(self.configuration(self.port), indent=1))
             offset = self.log.stat().st_size if self.log.exists() else 0
-            self.process = proc.spawn([proc.program("sshbrokerd"), "-c", self.file], log=self.log, cwd=self.folder)
+            self.process = proc.spawn(self.command(), log=self.log)
             proc.wait_for(lambda: self.process.poll() is not None or self.serves(), "the broker serves", 20)
             if self.process.poll() is None:
                 return self
             if "address already in use" not in self.log_since(offset).lower():
                 break
         raise AssertionError(f"the broker does not start: {self.log_since(offset)}")
+
+    def command(self):
+        """It ends with us, however we end."""
+        return ["setpriv", "--pdeathsig", "TERM", proc.program("sshbrokerd"), "-c", self.file]
 
     def serves(self):
         return self.ctl_done("status").returncode == 0
@@ -84,14 +91,17 @@ class Broker:
     # Its processes.
 
     def pids(self, role):
-        """The processes of a role; also relays that wait for a new supervisor."""
+        """The living processes of a role; also relays that a former supervisor left."""
+        if not self.process:
+            return []
         if role == "supervisor":
-            return [self.process.pid] if self.process and self.process.poll() is None else []
-        mine = [pid for pid, words in proc.processes_with(str(self.file))]
-        return [pid for pid in mine if f"--role {role}" in " ".join(proc.argv_of(pid))]
+            return [self.process.pid] if self.process.poll() is None else []
+        self.known.update(proc.children(self.process.pid))
+        return [pid for pid in sorted(self.known) if proc.is_alive(pid) and role_of(pid) == role]
 
     def kill(self, role, number=signal.SIGKILL):
         """Kill one process of a role; the pid that it had."""
+        self.pids("relay")  # remembered: they stay when the supervisor dies
         pid = self.pids(role)[0]
         os.kill(pid, number)
         if role == "supervisor":
@@ -121,6 +131,12 @@ class Broker:
         with open(self.log, "rb") as f:
             f.seek(offset)
             return f.read().decode(errors="replace")
+
+
+def role_of(pid):
+    """The role of a process started as "sshbrokerd --role gate/0"."""
+    words = proc.argv_of(pid)
+    return words[2].split("/")[0] if words[1:2] == ["--role"] and len(words) > 2 else None
 
 
 def merge(base, extra):
