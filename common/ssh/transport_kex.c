@@ -46,7 +46,8 @@ is_first(const struct transport *t)
 
 /*
  * What we offer.  The pseudo-algorithms belong to the first exchange only.  A client role asks for the same again in
- * later ones: the node has them, and the host key must stay what it was.
+ * later ones: the node has them, the host key must stay what it was, and with the same cipher packets can go on being
+ * re-encrypted where they stand.
  */
 static void
 make_offer(const struct transport *t, char kex[NAME_LIST_MAX], struct kexinit_offer *offer)
@@ -60,8 +61,10 @@ make_offer(const struct transport *t, char kex[NAME_LIST_MAX], struct kexinit_of
 	offer->kex = kex;
 	if (!is_first(t)) {
 		snprintf(kex, NAME_LIST_MAX, "%s", names);
-		if (is_client)
+		if (is_client) {
 			offer->host_keys = t->host_key_alg;
+			offer->ciphers = cipher_info(cipher_kind(t->sealed.cipher))->name;
+		}
 		return;
 	}
 	snprintf(kex, NAME_LIST_MAX, "%s,%s", names,
