@@ -9,7 +9,8 @@
 #ifndef COMMON_CONFIG_CONFIG_KEYS_H
 #define COMMON_CONFIG_CONFIG_KEYS_H
 
-/* clang-format off: a table. */
+/* A table. */
+/* clang-format off */
 
 #define CONFIG_ROOT_KEYS(X) \
 	X(listen, LISTEN, LIST, "[\"0.0.0.0:22\", \"[::]:22\"]", 1, CONFIG_LISTEN_MAX, \
@@ -132,8 +133,5 @@
 		"Users that are placed there at the same time. 0 is no limit.")
 
 /* clang-format on */
-
-#define CONFIG_REQUIRED ""
-#define CONFIG_ABSENT NULL
 
 #endif
