@@ -20,7 +20,7 @@
 	X(user_ca_key, PATH, ONE, CONFIG_REQUIRED, 1, 1024, \
 		"Private key that signs the certificates for the nodes. Each node trusts its public half.") \
 	X(run_dir, PATH, ONE, "\"/run/sshbroker\"", 1, 1024, \
-		"Folder for sockets and the process id, made at start.") \
+		"Folder for sockets and the process id. It is made at start.") \
 	X(banner, PATH, ONE, CONFIG_ABSENT, 1, 1024, \
 		"Text file that clients are shown before they log in. None if absent.") \
 	X(admin.socket, PATH, ONE, CONFIG_ABSENT, 1, 1024, \

@@ -3,7 +3,6 @@
  */
 #include "common/config/config_values.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -89,7 +88,7 @@ store_number(const struct config_place *at, uint64_t number)
 static bool
 number_in_range(const struct config_key *key, double number)
 {
-	if (!(number >= 0 && number <= NUMBER_MAX) || floor(number) != number)
+	if (!(number >= 0 && number <= NUMBER_MAX) || (double)(uint64_t)number != number)
 		return false;
 	if (number == 0 && key->type == CONFIG_BYTES_OR_0)
 		return true;

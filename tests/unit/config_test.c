@@ -471,14 +471,30 @@ Test(config, the_example_is_sound_and_shows_every_key_with_its_default)
 	buf_clear(&text);
 }
 
-/* In the manual a key stands as ".It Cm path". */
+/* In the manual a key is ".It Cm path", and numbers tell their range and default. */
 static void
 expect_in_manual(const struct config_key *key, const char *path, void *arg)
 {
-	char entry[CONFIG_PATH_SIZE];
+	char entry[CONFIG_PATH_SIZE], range[80], def[80];
+	const char *at, *end;
 
+	(void)path;
 	snprintf(entry, sizeof(entry), "\n.It Cm %s\n", key->path);
-	cr_expect_not_null(strstr(arg, entry), "the manual lacks %s", path);
+	at = strstr(arg, entry);
+	cr_expect_not_null(at, "the manual lacks %s", key->path);
+	if (at == NULL || config_type_info(key->type)->form != CONFIG_FORM_NUMBER)
+		return;
+	end = strstr(at + 1, "\n.It Cm ");
+	snprintf(range, sizeof(range), "rom %llu to %llu.\n", (unsigned long long)key->min,
+		(unsigned long long)key->max);
+	snprintf(def, sizeof(def), "Default:\n.Ql %s .\n", key->def);
+	for (const char *const *text = (const char *const[]){range, def, NULL}; *text != NULL;
+		text++) {
+		const char *found = strstr(at, *text);
+
+		cr_expect(found != NULL && (end == NULL || found < end), "%s in the manual: %s",
+			key->path, *text);
+	}
 }
 
 Test(config, the_manual_describes_every_key)
