@@ -22,8 +22,8 @@ struct init_keys {
 
 /*
  * Load the files at the n paths, and make what is missing: an ed25519, an ecdsa and an rsa host key where none of that
- * family was imported, and the user CA key.  What is wrong is said on stderr.  Errors of keyfile_parse, ERR_IO; ERR_EXISTS: two
- * imported keys of one type.  k is to be cleared in any case.
+ * family was imported, and the user CA key.  What is wrong is said on stderr.  Errors of keyfile_parse, ERR_IO;
+ * ERR_EXISTS: two imported keys of one type.  k is to be cleared in any case.
  */
 MUST_CHECK enum err init_keys_collect(struct init_keys *k, char *const *paths, size_t n);
 void init_keys_clear(struct init_keys *k);
