@@ -12,7 +12,9 @@
 /* "[ffff:...]:65535" and the NUL. */
 #define ADDR_TEXT_SIZE 64
 
-/* Plain data.  An IPv4-mapped IPv6 address is always held as IPv4. */
+/*
+ * Plain data.  An IPv4-mapped IPv6 address is always held as IPv4.  A scope ("%eth0") is not kept, nor accepted in text.
+ */
 struct addr {
 	uint8_t family; /* 0 (none), 4 or 6 */
 	uint8_t ip[16]; /* the first 4 bytes for IPv4; the rest is zero */
