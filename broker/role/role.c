@@ -32,9 +32,8 @@ struct role {
 	struct event_base *base;
 	struct ipc *control;
 	struct config *config;
-	int listeners[CONTROL_LISTENERS_MAX];
-	size_t n_listeners;
-	int admin_listener;
+	int fds[CONTROL_LISTENERS_MAX + 1]; /* listeners, then the admin socket */
+	size_t n_fds;
 	struct rejoin *rejoin;
 	uid_t supervisor_uid;
 	bool is_stopping;
@@ -67,31 +66,29 @@ change_config(struct role *r, const struct control_config *m)
 
 /* --- what the supervisor says --- */
 
-static void
-take_descriptors(struct role *r, const struct control_start *m, int *fds, int *rejoin)
+/* Returns the rejoin socket, or -1. */
+static int
+take_descriptors(struct role *r, const struct control_start *m, int *fds)
 {
-	size_t at = 0;
+	int rejoin;
 
-	for (; at < m->n_listeners; at++) {
-		r->listeners[at] = fds[at];
-		fds[at] = -1;
+	r->n_fds = (size_t)m->n_listeners + m->has_admin;
+	for (size_t i = 0; i < r->n_fds; i++) {
+		r->fds[i] = fds[i];
+		fds[i] = -1;
 	}
-	r->n_listeners = m->n_listeners;
-	if (m->has_admin) {
-		r->admin_listener = fds[at];
-		fds[at++] = -1;
-	}
-	if (m->has_rejoin) {
-		*rejoin = fds[at];
-		fds[at] = -1;
-	}
+	if (!m->has_rejoin)
+		return -1;
+	rejoin = fds[r->n_fds];
+	fds[r->n_fds] = -1;
+	return rejoin;
 }
 
 static enum err
 handle_start(struct role *r, struct ipc_message *m)
 {
 	struct control_start start;
-	int rejoin = -1;
+	int rejoin;
 	enum err e = control_parse_start(m->body, m->n_fds, &start);
 
 	if (e != OK)
@@ -99,7 +96,7 @@ handle_start(struct role *r, struct ipc_message *m)
 	if (start.kind != r->kind || start.index != r->index)
 		return ERR_PROTO;
 	log_init(r->name, start.config.log_level);
-	take_descriptors(r, &start, m->fds, &rejoin);
+	rejoin = take_descriptors(r, &start, m->fds);
 	if (rejoin >= 0) {
 		e = rejoin_new(r->base, rejoin, r->supervisor_uid, on_supervisor, r, &r->rejoin);
 		if (e != OK)
@@ -114,29 +111,18 @@ handle_start(struct role *r, struct ipc_message *m)
 static enum err
 handle_link(struct role *r, struct ipc_message *m)
 {
-	char name[ROLE_NAME_SIZE];
 	struct control_link link;
+	struct role_peer peer;
 	enum err e = control_parse_link(m->body, m->n_fds, &link);
 	int fd;
 
-	if (e != OK)
+	if (e != OK || r->callbacks->on_link == NULL)
 		return e;
-	log_debug("link to %s (pid %d)", role_name(link.kind, link.index, name), (int)link.pid);
-	if (r->callbacks->on_link == NULL)
-		return OK;
+	peer = (struct role_peer){.kind = link.kind, .index = link.index, .pid = link.pid};
 	fd = m->fds[0];
 	m->fds[0] = -1;
-	r->callbacks->on_link(r->arg, link.kind, link.index, fd);
+	r->callbacks->on_link(r->arg, &peer, fd);
 	return OK;
-}
-
-static void
-tell(struct role *r, void (*callback)(void *arg))
-{
-	if (callback != NULL)
-		callback(r->arg);
-	else
-		role_quit(r, 0);
 }
 
 static enum err
@@ -148,8 +134,12 @@ handle_stop(struct role *r, struct ipc_message *m)
 		return e;
 	r->is_stopping = true;
 	/* Before role_run() there is nobody to tell yet. */
-	if (r->state == ROLE_RUNNING)
-		tell(r, r->callbacks->on_stop);
+	if (r->state != ROLE_RUNNING)
+		return OK;
+	if (r->callbacks->on_stop != NULL)
+		r->callbacks->on_stop(r->arg);
+	else
+		role_exit(r, 0);
 	return OK;
 }
 
@@ -158,8 +148,8 @@ handle_drain(struct role *r, struct ipc_message *m)
 {
 	enum err e = control_parse_empty(m->body, m->n_fds);
 
-	if (e == OK)
-		tell(r, r->callbacks->on_drain);
+	if (e == OK && r->callbacks->on_drain != NULL)
+		r->callbacks->on_drain(r->arg);
 	return e;
 }
 
@@ -222,7 +212,7 @@ lose_supervisor(struct role *r)
 		return;
 	if (r->rejoin == NULL || r->is_stopping || r->callbacks->on_orphaned == NULL) {
 		log_warn("the supervisor is gone");
-		role_quit(r, 0);
+		role_exit(r, 0);
 		return;
 	}
 	r->state = ROLE_ORPHANED;
@@ -326,7 +316,6 @@ role_open(const char *name, struct role **out)
 
 	if (r == NULL)
 		return ERR_NOMEM;
-	r->admin_listener = -1;
 	e = role_name_parse(name, &r->kind, &r->index);
 	if (e == OK) {
 		(void)role_name(r->kind, r->index, r->name);
@@ -351,10 +340,8 @@ role_close(struct role *r)
 		return;
 	ipc_free(r->control);
 	rejoin_free(r->rejoin);
-	for (size_t i = 0; i < r->n_listeners; i++)
-		close(r->listeners[i]);
-	if (r->admin_listener >= 0)
-		close(r->admin_listener);
+	for (size_t i = 0; i < r->n_fds; i++)
+		close(r->fds[i]);
 	config_free(r->config);
 	if (r->base != NULL)
 		event_base_free(r->base);
@@ -403,7 +390,7 @@ role_drop_privileges(struct role *r)
 	if (e == OK)
 		e = harden_against_debuggers();
 	if (e != OK)
-		log_error("roles.%s_user: cannot become %s: %s%s%s", role_kind_text(r->kind), user,
+		log_error("roles.%s_user: cannot become %s: %s%s%s", role_kind_name(r->kind), user,
 			err_text(e), e == ERR_IO ? ": " : "", e == ERR_IO ? strerror(errno) : "");
 	return e;
 }
@@ -430,50 +417,44 @@ role_run(struct role *r, const struct role_callbacks *callbacks, void *arg)
 }
 
 void
-role_quit(struct role *r, int exit_code)
+role_exit(struct role *r, int code)
 {
 	if (r->state == ROLE_LEAVING)
 		return;
 	r->state = ROLE_LEAVING;
-	r->exit_code = exit_code;
+	r->exit_code = code;
 	(void)event_base_loopexit(r->base, NULL);
 }
 
 /* --- what others may know --- */
 
 enum role_kind
-role_get_kind(const struct role *r)
+role_kind(const struct role *r)
 {
 	return r->kind;
 }
 
-unsigned
-role_get_index(const struct role *r)
-{
-	return r->index;
-}
-
 struct event_base *
-role_get_base(struct role *r)
+role_base(const struct role *r)
 {
 	return r->base;
 }
 
 const struct config *
-role_get_config(const struct role *r)
+role_config(const struct role *r)
 {
 	return r->config;
 }
 
-const int *
-role_get_listeners(const struct role *r, size_t *n)
+unsigned
+role_index(const struct role *r)
 {
-	*n = r->n_listeners;
-	return r->listeners;
+	return r->index;
 }
 
-int
-role_get_admin_listener(const struct role *r)
+const int *
+role_fds(const struct role *r, size_t *n)
 {
-	return r->admin_listener;
+	*n = r->n_fds;
+	return r->fds;
 }
