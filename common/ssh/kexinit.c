@@ -1,0 +1,184 @@
+/*
+ * SSH_MSG_KEXINIT: what each side offers, and what follows from both.
+ */
+#include "common/ssh/kexinit.h"
+
+#include "common/ssh/message.h"
+
+#include <openssl/rand.h>
+
+#define COOKIE_LEN 16
+
+/*
+ * With AEAD ciphers no MAC is negotiated, but an empty list would be malformed to some peers.
+ */
+#define MAC_NAMES                                                                                  \
+	"hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
+
+static enum err
+put_lists(const struct kexinit_offer *offer, struct buf *out)
+{
+	const char *const lists[KEXINIT_LISTS] = {
+		[KEXINIT_KEX] = offer->kex,
+		[KEXINIT_HOST_KEY] = offer->host_keys,
+		[KEXINIT_CIPHER_C2S] = offer->ciphers,
+		[KEXINIT_CIPHER_S2C] = offer->ciphers,
+		[KEXINIT_MAC_C2S] = MAC_NAMES,
+		[KEXINIT_MAC_S2C] = MAC_NAMES,
+		[KEXINIT_COMPRESSION_C2S] = "none",
+		[KEXINIT_COMPRESSION_S2C] = "none",
+		[KEXINIT_LANGUAGE_C2S] = "",
+		[KEXINIT_LANGUAGE_S2C] = "",
+	};
+	enum err e = OK;
+
+	for (size_t i = 0; i < KEXINIT_LISTS && e == OK; i++)
+		e = wire_put_cstring(out, lists[i]);
+	return e;
+}
+
+enum err
+kexinit_write(const struct kexinit_offer *offer, struct buf *out)
+{
+	uint8_t cookie[COOKIE_LEN];
+	enum err e;
+
+	if (RAND_bytes(cookie, sizeof(cookie)) != 1)
+		return ERR_CRYPTO;
+	e = wire_put_u8(out, SSH_MSG_KEXINIT);
+	if (e == OK)
+		e = wire_put_bytes(out, span_of(cookie, sizeof(cookie)));
+	if (e == OK)
+		e = put_lists(offer, out);
+	if (e == OK)
+		e = wire_put_bool(out, false);
+	if (e == OK)
+		e = wire_put_u32(out, 0);
+	return e;
+}
+
+enum err
+kexinit_parse(struct span payload, struct kexinit *out)
+{
+	struct wire_reader r = wire_reader_of(payload);
+	struct kexinit k;
+	struct span cookie;
+	uint32_t reserved;
+	uint8_t type;
+
+	if (wire_get_u8(&r, &type) != OK || type != SSH_MSG_KEXINIT ||
+		wire_get_bytes(&r, COOKIE_LEN, &cookie) != OK)
+		return ERR_FORMAT;
+	for (size_t i = 0; i < KEXINIT_LISTS; i++) {
+		if (wire_get_string(&r, &k.lists[i]) != OK)
+			return ERR_FORMAT;
+	}
+	if (wire_get_bool(&r, &k.first_kex_follows) != OK || wire_get_u32(&r, &reserved) != OK ||
+		wire_end(&r) != OK)
+		return ERR_FORMAT;
+	*out = k;
+	return OK;
+}
+
+/* The client's first name that the server has too. */
+static enum err
+choose(const struct kexinit *client, const struct kexinit *server, enum kexinit_list which,
+	struct span *out)
+{
+	struct span list = client->lists[which], name;
+
+	while (wire_namelist_next(&list, &name)) {
+		if (name.len > 0 && wire_namelist_has(server->lists[which], name)) {
+			*out = name;
+			return OK;
+		}
+	}
+	return ERR_NO_MATCH;
+}
+
+static bool
+first_names_are_equal(
+	const struct kexinit *client, const struct kexinit *server, enum kexinit_list which)
+{
+	struct span a = client->lists[which], b = server->lists[which], first_a, first_b;
+
+	return wire_namelist_next(&a, &first_a) && wire_namelist_next(&b, &first_b) &&
+		span_equal(first_a, first_b);
+}
+
+/* The pseudo-algorithms are in no list of ours, so a match with one of them is none (kex_by_name() has no such name). */
+static enum err
+choose_kex(const struct kexinit *client, const struct kexinit *server, enum kex_method *out)
+{
+	struct span list = client->lists[KEXINIT_KEX], name;
+
+	while (wire_namelist_next(&list, &name)) {
+		enum kex_method method = kex_by_name(name);
+
+		if (method != KEX_NONE && wire_namelist_has(server->lists[KEXINIT_KEX], name)) {
+			*out = method;
+			return OK;
+		}
+	}
+	return ERR_NO_MATCH;
+}
+
+static enum err
+choose_cipher(const struct kexinit *client, const struct kexinit *server, enum kexinit_list which,
+	enum cipher_kind *out)
+{
+	struct span name;
+
+	if (choose(client, server, which, &name) != OK)
+		return ERR_NO_MATCH;
+	*out = cipher_by_name(name);
+	return *out != CIPHER_NONE ? OK : ERR_NO_MATCH;
+}
+
+static enum err
+choose_host_key(const struct kexinit *client, const struct kexinit *server, struct kex_choice *c)
+{
+	struct span name;
+
+	if (choose(client, server, KEXINIT_HOST_KEY, &name) != OK ||
+		name.len >= sizeof(c->host_key_alg))
+		return ERR_NO_MATCH;
+	memcpy(c->host_key_alg, name.ptr, name.len);
+	c->host_key_alg[name.len] = '\0';
+	return OK;
+}
+
+static bool
+compression_is_none(
+	const struct kexinit *client, const struct kexinit *server, enum kexinit_list which)
+{
+	struct span name;
+
+	return choose(client, server, which, &name) == OK && span_is(name, "none");
+}
+
+enum err
+kexinit_choose(const struct kexinit *client, const struct kexinit *server, struct kex_choice *out,
+	const char **missing)
+{
+	struct kex_choice c = {0};
+
+	if (choose_kex(client, server, &c.method) != OK)
+		*missing = "key exchange method";
+	else if (choose_host_key(client, server, &c) != OK)
+		*missing = "host key algorithm";
+	else if (choose_cipher(client, server, KEXINIT_CIPHER_C2S, &c.c2s) != OK)
+		*missing = "cipher from client to server";
+	else if (choose_cipher(client, server, KEXINIT_CIPHER_S2C, &c.s2c) != OK)
+		*missing = "cipher from server to client";
+	else if (!compression_is_none(client, server, KEXINIT_COMPRESSION_C2S) ||
+		!compression_is_none(client, server, KEXINIT_COMPRESSION_S2C))
+		*missing = "compression method";
+	else {
+		c.guess_was_wrong = !first_names_are_equal(client, server, KEXINIT_KEX) ||
+			!first_names_are_equal(client, server, KEXINIT_HOST_KEY);
+		*out = c;
+		return OK;
+	}
+	return ERR_NO_MATCH;
+}

@@ -1,0 +1,88 @@
+/*
+ * The inside of struct transport, shared by transport.c, transport_kex.c and transport_state.c only.
+ */
+#ifndef COMMON_SSH_TRANSPORT_IMPL_H
+#define COMMON_SSH_TRANSPORT_IMPL_H
+
+#include "common/ssh/transport.h"
+
+/*
+ *	IDENT --> KEXINIT --> KEX --> (SIGN) --> NEWKEYS --> OPEN
+ *	                       ^                              |
+ *	                       +--- the peer's next KEXINIT --+
+ *	any --> DEAD
+ */
+enum transport_state {
+	TRANSPORT_DEAD = 0,
+	TRANSPORT_IDENT, /* the peer's identification is due */
+	TRANSPORT_KEXINIT, /* the peer's first KEXINIT is due */
+	TRANSPORT_KEX, /* the method's message is due */
+	TRANSPORT_SIGN, /* server: our reply waits for its signature */
+	TRANSPORT_NEWKEYS, /* the peer's NEWKEYS is due */
+	TRANSPORT_OPEN, /* what may arrive depends on the phase */
+	TRANSPORT_STATE_COUNT
+};
+
+/* What lives only while a key exchange runs. */
+struct exchange {
+	struct buf own_kexinit;
+	struct buf peer_kexinit;
+	struct buf peer_public;
+	struct buf secret;
+	struct kex *kex;
+	struct kex_choice choice;
+	struct cipher *next_in; /* for the peer's NEWKEYS */
+	bool skip_next; /* the peer guessed, and wrongly */
+};
+
+#define HOST_KEY_HASH_LEN 32
+#define SIG_ALGS_MAX 1024
+
+struct transport {
+	const struct transport_config *config;
+	enum transport_state state;
+	enum transport_phase phase;
+	struct packet_stream in;
+	struct packet_stream sealed; /* the other direction */
+	struct buf out;
+	struct buf waiting; /* (u32 length, payload) each, for after our NEWKEYS */
+	struct exchange *exchange; /* from our or the peer's KEXINIT to the peer's NEWKEYS */
+	bool clear; /* no KEXINIT of ours is unanswered by our NEWKEYS */
+	bool strict;
+	bool peer_takes_ext_info;
+	bool peer_has_ping;
+	size_t need;
+	size_t prelude;
+	char *own_ident; /* owned; written out, so that another build can read the state back */
+	char *peer_ident;
+	char *sig_algs;
+	enum kex_method method;
+	char host_key_alg[KEXINIT_NAME_SIZE];
+	uint8_t host_key_hash[HOST_KEY_HASH_LEN]; /* client: the key of the first exchange */
+	struct kex_hash session_id;
+	struct transport_failure failure;
+};
+
+/*
+ * End the leg because of err e: remember why, send SSH_MSG_DISCONNECT, return e.  The text speaks to the peer's user.
+ */
+MUST_CHECK enum err transport_fail(
+	struct transport *t, enum err e, enum ssh_disconnect code, const char *text);
+
+/* Seal now, whatever the key exchange is at. */
+MUST_CHECK enum err transport_seal_now(struct transport *t, struct span payload);
+/* Seal what waited; after our NEWKEYS. */
+MUST_CHECK enum err transport_flush_waiting(struct transport *t);
+
+/* Key exchange (transport_kex.c).  The payloads are whole packets of that type; errors are final (transport_fail). */
+MUST_CHECK enum err transport_send_kexinit(struct transport *t);
+MUST_CHECK enum err transport_on_kexinit(struct transport *t, const struct packet *p);
+MUST_CHECK enum err transport_on_kex_init(
+	struct transport *t, struct span payload, struct transport_event *event);
+MUST_CHECK enum err transport_on_kex_reply(struct transport *t, struct span payload);
+MUST_CHECK enum err transport_on_newkeys(
+	struct transport *t, struct span payload, struct transport_event *event);
+MUST_CHECK enum err transport_on_ext_info(struct transport *t, struct span payload);
+void transport_exchange_free(struct exchange *x);
+
+#endif

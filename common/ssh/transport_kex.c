@@ -1,0 +1,494 @@
+/*
+ * Key exchanges of a leg, the first and all later ones, in both roles.  (RFC 4253 section 7 to 9, RFC 5656, RFC 8308)
+ */
+#include "common/ssh/key.h"
+#include "common/ssh/transport_impl.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NAME_LIST_MAX 1024
+
+void
+transport_exchange_free(struct exchange *x)
+{
+	if (x == NULL)
+		return;
+	buf_clear(&x->own_kexinit);
+	buf_clear(&x->peer_kexinit);
+	buf_clear(&x->peer_public);
+	buf_clear(&x->secret);
+	kex_free(x->kex);
+	cipher_free(x->next_in);
+	OPENSSL_cleanse(x, sizeof(*x));
+	free(x);
+}
+
+static enum err
+fail_internal(struct transport *t, enum err e)
+{
+	return transport_fail(t, e, SSH_DISCONNECT_BY_APPLICATION, "internal error");
+}
+
+static enum err
+fail_kex(struct transport *t, enum err e, const char *text)
+{
+	return transport_fail(t, e, SSH_DISCONNECT_KEY_EXCHANGE_FAILED, text);
+}
+
+static bool
+is_first(const struct transport *t)
+{
+	return t->session_id.len == 0;
+}
+
+/*
+ * What we offer.  The pseudo-algorithms belong to the first exchange only.  A client role asks for the same again in
+ * later ones: the node has them, the host key must stay what it was, and with the same cipher packets can go on being
+ * re-encrypted where they stand.
+ */
+static enum err
+make_offer(const struct transport *t, char kex[NAME_LIST_MAX], struct kexinit_offer *offer)
+{
+	const struct transport_config *c = t->config;
+	bool is_client = c->role == TRANSPORT_CLIENT;
+	const char *pseudo = "";
+	int len;
+
+	offer->host_keys = c->host_keys != NULL ? c->host_keys : sigalg_names();
+	offer->ciphers = c->ciphers != NULL ? c->ciphers : cipher_names();
+	offer->kex = kex;
+	if (is_first(t))
+		pseudo = is_client ? "," KEXINIT_EXT_INFO_C "," KEXINIT_STRICT_C
+				   : "," KEXINIT_STRICT_S;
+	else if (is_client) {
+		offer->host_keys = t->host_key_alg;
+		offer->ciphers = cipher_info(cipher_kind(t->sealed.cipher))->name;
+	}
+	len = snprintf(kex, NAME_LIST_MAX, "%s%s", c->kex != NULL ? c->kex : kex_names(), pseudo);
+	/* A list that was cut would silently lack strict KEX. */
+	return len >= 0 && len < NAME_LIST_MAX ? OK : ERR_LIMIT;
+}
+
+enum err
+transport_send_kexinit(struct transport *t)
+{
+	struct kexinit_offer offer;
+	char kex[NAME_LIST_MAX];
+	enum err e;
+
+	if (t->exchange == NULL)
+		t->exchange = calloc(1, sizeof(*t->exchange));
+	if (t->exchange == NULL)
+		return ERR_NOMEM;
+	e = make_offer(t, kex, &offer);
+	if (e == OK)
+		e = kexinit_write(&offer, &t->exchange->own_kexinit);
+	if (e == OK)
+		e = transport_seal_now(t, buf_span(&t->exchange->own_kexinit));
+	if (e == OK)
+		t->clear = false;
+	return e;
+}
+
+/* The first exchange settles whether strict KEX and EXT_INFO are in use, for the whole life of the leg. */
+static enum err
+settle_extensions(struct transport *t, const struct kexinit *peer, uint32_t seq)
+{
+	bool is_server = t->config->role == TRANSPORT_SERVER;
+	struct span kex = peer->lists[KEXINIT_KEX];
+
+	t->strict = wire_namelist_has(
+		kex, span_str(is_server ? KEXINIT_STRICT_C : KEXINIT_STRICT_S));
+	t->peer_takes_ext_info = is_server && wire_namelist_has(kex, span_str(KEXINIT_EXT_INFO_C));
+	if (t->strict && seq != 0)
+		return transport_fail(t, ERR_PROTO, SSH_DISCONNECT_PROTOCOL_ERROR,
+			"strict key exchange: KEXINIT was not the first packet");
+	return OK;
+}
+
+static enum err
+choose(struct transport *t, const struct kexinit *peer)
+{
+	bool is_server = t->config->role == TRANSPORT_SERVER;
+	struct exchange *x = t->exchange;
+	const char *missing;
+	struct kexinit own;
+	char text[128];
+	enum err e;
+
+	e = kexinit_parse(buf_span(&x->own_kexinit), &own);
+	if (e != OK)
+		return fail_internal(t, e);
+	e = kexinit_choose(is_server ? peer : &own, is_server ? &own : peer, &x->choice, &missing);
+	if (e != OK) {
+		snprintf(text, sizeof(text), "no %s in common", missing);
+		return fail_kex(t, e, text);
+	}
+	x->skip_next = peer->first_kex_follows && x->choice.guess_was_wrong;
+	return OK;
+}
+
+static enum err
+send_kex_init(struct transport *t)
+{
+	struct exchange *x = t->exchange;
+	struct buf b = {0};
+	enum err e;
+
+	e = kex_new(x->choice.method, &x->kex);
+	if (e == OK)
+		e = wire_put_u8(&b, SSH_MSG_KEX_ECDH_INIT);
+	if (e == OK)
+		e = wire_put_string(&b, kex_public(x->kex));
+	if (e == OK)
+		e = transport_seal_now(t, buf_span(&b));
+	buf_clear(&b);
+	return e == OK ? OK : fail_internal(t, e);
+}
+
+enum err
+transport_on_kexinit(struct transport *t, const struct packet *p)
+{
+	struct kexinit peer;
+	enum err e;
+
+	if (kexinit_parse(p->payload, &peer) != OK)
+		return transport_fail(
+			t, ERR_FORMAT, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed KEXINIT");
+	if (is_first(t)) {
+		e = settle_extensions(t, &peer, p->seq);
+		if (e != OK)
+			return e;
+	}
+	if (t->exchange == NULL) {
+		e = transport_send_kexinit(t);
+		if (e != OK)
+			return fail_internal(t, e);
+	}
+	e = buf_append_span(&t->exchange->peer_kexinit, p->payload);
+	if (e != OK)
+		return fail_internal(t, e);
+	e = choose(t, &peer);
+	if (e != OK)
+		return e;
+	t->state = TRANSPORT_KEX;
+	return t->config->role == TRANSPORT_CLIENT ? send_kex_init(t) : OK;
+}
+
+static void
+fill_transcript(const struct transport *t, struct span client_public, struct span server_public,
+	struct kex_transcript *out)
+{
+	const struct exchange *x = t->exchange;
+	bool is_server = t->config->role == TRANSPORT_SERVER;
+	struct span own_ident = span_str(t->own_ident), peer_ident = span_str(t->peer_ident);
+	struct span own = buf_span(&x->own_kexinit), peer = buf_span(&x->peer_kexinit);
+
+	*out = (struct kex_transcript){
+		.client_ident = is_server ? peer_ident : own_ident,
+		.server_ident = is_server ? own_ident : peer_ident,
+		.client_kexinit = is_server ? peer : own,
+		.server_kexinit = is_server ? own : peer,
+		.client_public = client_public,
+		.server_public = server_public,
+		.secret = buf_span(&x->secret),
+	};
+}
+
+/* Server: the client's public value has come; what remains for our reply is the signature. */
+enum err
+transport_on_kex_init(struct transport *t, struct span payload, struct transport_event *event)
+{
+	struct wire_reader r = wire_reader_of(payload);
+	struct exchange *x = t->exchange;
+	struct span public;
+	uint8_t type;
+	enum err e;
+
+	if (wire_get_u8(&r, &type) != OK ||
+		wire_get_string_max(&r, KEX_PUBLIC_MAX, &public) != OK || wire_end(&r) != OK)
+		return fail_kex(t, ERR_FORMAT, "malformed key exchange message");
+	e = kex_new(x->choice.method, &x->kex);
+	if (e != OK)
+		return fail_internal(t, e);
+	e = kex_secret(x->kex, public, &x->secret);
+	if (e != OK)
+		return fail_kex(t, e, "unsuitable public value in the key exchange");
+	e = buf_append_span(&x->peer_public, public);
+	if (e != OK)
+		return fail_internal(t, e);
+	t->state = TRANSPORT_SIGN;
+	event->kind = TRANSPORT_EVENT_SIGN;
+	event->exchange.method = x->choice.method;
+	event->exchange.host_key_alg = x->choice.host_key_alg;
+	fill_transcript(
+		t, buf_span(&x->peer_public), kex_public(x->kex), &event->exchange.transcript);
+	return OK;
+}
+
+static enum err
+make_cipher(struct transport *t, const struct kex_hash *hash, bool c2s,
+	enum cipher_direction direction, struct cipher **out)
+{
+	struct exchange *x = t->exchange;
+	enum cipher_kind kind = c2s ? x->choice.c2s : x->choice.s2c;
+	const struct cipher_info *info = cipher_info(kind);
+	struct kex_derivation d = {x->choice.method, buf_span(&x->secret), hash,
+		span_of(t->session_id.bytes, t->session_id.len)};
+	uint8_t iv[CIPHER_IV_MAX], key[CIPHER_KEY_MAX];
+	enum err e;
+
+	e = kex_derive(&d, c2s ? 'A' : 'B', iv, info->iv_len);
+	if (e == OK)
+		e = kex_derive(&d, c2s ? 'C' : 'D', key, info->key_len);
+	if (e == OK)
+		e = cipher_new(kind, direction, key, iv, out);
+	OPENSSL_cleanse(iv, sizeof(iv));
+	OPENSSL_cleanse(key, sizeof(key));
+	return e;
+}
+
+static enum err
+send_ext_info(struct transport *t)
+{
+	static const char *const flags[] = {"publickey-hostbound@openssh.com", "ping@openssh.com"};
+	struct buf b = {0};
+	enum err e;
+
+	e = wire_put_u8(&b, SSH_MSG_EXT_INFO);
+	if (e == OK)
+		e = wire_put_u32(&b, 1 + ARRAY_LEN(flags));
+	if (e == OK)
+		e = wire_put_cstring(&b, "server-sig-algs");
+	if (e == OK)
+		e = wire_put_cstring(&b, sigalg_names());
+	for (size_t i = 0; i < ARRAY_LEN(flags) && e == OK; i++) {
+		e = wire_put_cstring(&b, flags[i]);
+		if (e == OK)
+			e = wire_put_cstring(&b, "0");
+	}
+	if (e == OK)
+		e = transport_seal_now(t, buf_span(&b));
+	buf_clear(&b);
+	return e;
+}
+
+/* The peer may take its time with its NEWKEYS, and an ephemeral key should not live for longer than it is needed. */
+static void
+forget_secrets(struct exchange *x)
+{
+	buf_clear(&x->secret);
+	kex_free(x->kex);
+	x->kex = NULL;
+}
+
+/*
+ * The exchange hash is known and vouched for: make both keys, send NEWKEYS and go on under the new key.  EXT_INFO must
+ * be the very next packet after the first NEWKEYS (RFC 8308 section 2.4).
+ */
+static enum err
+finish(struct transport *t, const struct kex_hash *hash)
+{
+	static const uint8_t newkeys[] = {SSH_MSG_NEWKEYS};
+	bool is_server = t->config->role == TRANSPORT_SERVER, first = is_first(t);
+	struct exchange *x = t->exchange;
+	struct cipher *next_out = NULL;
+	enum err e;
+
+	if (first)
+		t->session_id = *hash;
+	e = make_cipher(t, hash, !is_server, CIPHER_SEAL, &next_out);
+	if (e == OK)
+		e = make_cipher(t, hash, is_server, CIPHER_OPEN, &x->next_in);
+	if (e == OK)
+		e = transport_seal_now(t, span_of(newkeys, sizeof(newkeys)));
+	if (e != OK) {
+		cipher_free(next_out);
+		return e;
+	}
+	packet_stream_rekey(&t->sealed, next_out, t->strict);
+	forget_secrets(x);
+	t->method = x->choice.method;
+	memcpy(t->host_key_alg, x->choice.host_key_alg, sizeof(t->host_key_alg));
+	t->clear = true;
+	t->state = TRANSPORT_NEWKEYS;
+	if (first && t->peer_takes_ext_info)
+		e = send_ext_info(t);
+	return e == OK ? transport_flush_waiting(t) : e;
+}
+
+static enum err
+send_kex_reply(struct transport *t, struct span host_key, struct span signature)
+{
+	struct buf b = {0};
+	enum err e;
+
+	e = wire_put_u8(&b, SSH_MSG_KEX_ECDH_REPLY);
+	if (e == OK)
+		e = wire_put_string(&b, host_key);
+	if (e == OK)
+		e = wire_put_string(&b, kex_public(t->exchange->kex));
+	if (e == OK)
+		e = wire_put_string(&b, signature);
+	if (e == OK)
+		e = transport_seal_now(t, buf_span(&b));
+	buf_clear(&b);
+	return e;
+}
+
+enum err
+transport_signed(struct transport *t, struct span host_key, struct span signature)
+{
+	struct exchange *x = t->exchange;
+	struct kex_transcript transcript;
+	struct kex_hash hash;
+	enum err e;
+
+	if (t->state != TRANSPORT_SIGN)
+		return ERR_BAD_STATE;
+	fill_transcript(t, buf_span(&x->peer_public), kex_public(x->kex), &transcript);
+	transcript.host_key = host_key;
+	e = kex_exchange_hash(x->choice.method, &transcript, &hash);
+	if (e == OK)
+		e = send_kex_reply(t, host_key, signature);
+	if (e == OK)
+		e = finish(t, &hash);
+	OPENSSL_cleanse(&hash, sizeof(hash));
+	return e == OK ? OK : fail_internal(t, e);
+}
+
+/*
+ * Client: may this be the node's key?  The owner says so for the first exchange; later ones must show the same key, since
+ * the owner that knew the node may be another process by then.
+ */
+static enum err
+check_host_key(struct transport *t, struct span host_key)
+{
+	const struct transport_config *c = t->config;
+	uint8_t hash[HOST_KEY_HASH_LEN];
+	bool ok;
+
+	if (EVP_Digest(host_key.ptr, host_key.len, hash, NULL, EVP_sha256(), NULL) != 1)
+		return fail_internal(t, ERR_CRYPTO);
+	if (is_first(t))
+		ok = c->host_key_ok != NULL && c->host_key_ok(c->host_key_arg, host_key);
+	else
+		ok = memcmp(hash, t->host_key_hash, sizeof(hash)) == 0;
+	if (!ok)
+		return transport_fail(t, ERR_KEY, SSH_DISCONNECT_HOST_KEY_NOT_VERIFIABLE,
+			"the host key is not the expected one");
+	memcpy(t->host_key_hash, hash, sizeof(hash));
+	return OK;
+}
+
+static enum err
+check_signature(struct transport *t, struct span host_key, struct span signature,
+	const struct kex_hash *hash)
+{
+	struct pubkey *key;
+	enum err e;
+
+	e = pubkey_parse(host_key, &key);
+	if (e != OK)
+		return transport_fail(t, e, SSH_DISCONNECT_HOST_KEY_NOT_VERIFIABLE,
+			"the host key cannot be used");
+	e = pubkey_verify(key, span_str(t->exchange->choice.host_key_alg),
+		span_of(hash->bytes, hash->len), signature);
+	pubkey_free(key);
+	return e == OK ? OK : fail_kex(t, e, "wrong host key signature");
+}
+
+/* Client: the server's public value and signature have come. */
+enum err
+transport_on_kex_reply(struct transport *t, struct span payload)
+{
+	struct wire_reader r = wire_reader_of(payload);
+	struct exchange *x = t->exchange;
+	struct span host_key, public, signature;
+	struct kex_transcript transcript;
+	struct kex_hash hash;
+	uint8_t type;
+	enum err e;
+
+	if (wire_get_u8(&r, &type) != OK ||
+		wire_get_string_max(&r, KEY_BLOB_MAX, &host_key) != OK ||
+		wire_get_string_max(&r, KEX_PUBLIC_MAX, &public) != OK ||
+		wire_get_string_max(&r, KEY_BLOB_MAX, &signature) != OK || wire_end(&r) != OK)
+		return fail_kex(t, ERR_FORMAT, "malformed key exchange message");
+	e = check_host_key(t, host_key);
+	if (e != OK)
+		return e;
+	e = kex_secret(x->kex, public, &x->secret);
+	if (e != OK)
+		return fail_kex(t, e, "unsuitable public value in the key exchange");
+	fill_transcript(t, kex_public(x->kex), public, &transcript);
+	transcript.host_key = host_key;
+	e = kex_exchange_hash(x->choice.method, &transcript, &hash);
+	if (e != OK)
+		return fail_internal(t, e);
+	e = check_signature(t, host_key, signature, &hash);
+	if (e != OK)
+		return e;
+	e = finish(t, &hash);
+	return e == OK ? OK : fail_internal(t, e);
+}
+
+enum err
+transport_on_newkeys(struct transport *t, struct span payload, struct transport_event *event)
+{
+	struct exchange *x = t->exchange;
+
+	if (payload.len != 1)
+		return transport_fail(
+			t, ERR_FORMAT, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed NEWKEYS");
+	packet_stream_rekey(&t->in, x->next_in, t->strict);
+	x->next_in = NULL;
+	transport_exchange_free(x);
+	t->exchange = NULL;
+	t->state = TRANSPORT_OPEN;
+	event->kind = TRANSPORT_EVENT_KEYS;
+	return OK;
+}
+
+static enum err
+take_extension(struct transport *t, struct span name, struct span value)
+{
+	if (span_is(name, "ping@openssh.com") && span_is(value, "0"))
+		t->peer_has_ping = true;
+	if (span_is(name, "server-sig-algs") && t->config->role == TRANSPORT_CLIENT &&
+		value.len <= SIG_ALGS_MAX) {
+		free(t->sig_algs);
+		t->sig_algs = strndup((const char *)value.ptr, value.len);
+		if (t->sig_algs == NULL)
+			return ERR_NOMEM;
+	}
+	return OK;
+}
+
+enum err
+transport_on_ext_info(struct transport *t, struct span payload)
+{
+	struct wire_reader r = wire_reader_of(payload);
+	struct span name, value;
+	uint32_t n;
+	uint8_t type;
+	enum err e = OK;
+
+	if (wire_get_u8(&r, &type) != OK || wire_get_u32(&r, &n) != OK)
+		e = ERR_FORMAT;
+	for (uint32_t i = 0; e == OK && i < n; i++) {
+		if (wire_get_string(&r, &name) != OK || wire_get_string(&r, &value) != OK)
+			e = ERR_FORMAT;
+		else
+			e = take_extension(t, name, value);
+	}
+	if (e == OK && wire_end(&r) != OK)
+		e = ERR_FORMAT;
+	if (e == ERR_FORMAT)
+		return transport_fail(
+			t, e, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed extension message");
+	return e == OK ? OK : fail_internal(t, e);
+}
