@@ -1,8 +1,8 @@
 /*
  * What a minted certificate tells the node's helper about the real user.
  *
- * "u8 version, u8 flags, u64 connection id, u8 address family, its 4 or 16 bytes, u16 port, string node, string user,
- * string node user, string key"
+ * "u8 version, u8 flags, u64 connection id, u8 address family, its 4 or 16 bytes, u16 port, string
+ * node, string user, string node user, string key"
  */
 #include "common/facts.h"
 
@@ -27,7 +27,10 @@ name_is_clean(struct span name)
 	return name.len > 0 && name.len <= FACTS_NAME_MAX;
 }
 
-/* One address has one form: the tail of an IPv4 address is zero, and no IPv6 address stands for one. */
+/*
+ * One address has one form: the tail of an IPv4 address is zero, and no IPv6 address stands for
+ * one.
+ */
 static bool
 addr_is_canonical(const struct addr *a)
 {
