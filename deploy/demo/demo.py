@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,7 +167,7 @@ def stay(demo):
     print(f"\nTry it:\n\n  {typed(demo.ssh())}\n\n  {typed(demo.ctl('connections'))}\n")
     print("Ctrl-C ends the demonstration and all that it started.", flush=True)
     while True:
-        signal.sigtimedwait([], 1)
+        time.sleep(1)
         if demo.broker.process.poll() is not None:
             raise DemoError("the broker has ended")
 
@@ -210,7 +211,8 @@ def main():
     for left in DEMO.iterdir():
         if left.name != "lock":
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     status = run("--once" in sys.argv[1:])
     if status == 0:
         shutil.rmtree(DEMO)
