@@ -95,10 +95,10 @@ class Demo:
     # Commands as a person would type them.
 
     def options(self):
-        """ssh reads quotes and percent signs in the values of its options."""
-        hosts = str(self.known_hosts).replace("%", "%%")
-        return ["-i", str(self.key).replace("%", "%%"), "-o", "IdentitiesOnly=yes", "-o",
-                f'UserKnownHostsFile="{hosts}"']
+        """ssh reads quotes and percent signs in the values of its options, and percent signs in what -i names."""
+        hosts, key = (f'"{path}"'.replace("%", "%%") for path in (self.known_hosts, self.key))
+        identity = ["-o", f"IdentityFile={key}"] if "%" in key else ["-i", str(self.key)]
+        return [*identity, "-o", "IdentitiesOnly=yes", "-o", f"UserKnownHostsFile={hosts}"]
 
     def ssh(self, *command):
         return ["ssh", *self.options(), "-p", str(self.endpoint.port), f"{USER}@{self.endpoint.host}", *command]
@@ -119,10 +119,12 @@ def typed(argv):
     return " ".join(shlex.quote(word) for word in argv)
 
 
-def say(argv, shown=None):
+def say(argv, shown):
     """Run a command through the shell, as pasted, and show it with what it prints; its stdout."""
-    print(f"\n$ {shown or typed(argv)}", flush=True)
+    print(f"\n$ {shown}", flush=True)
     environment = {k: v for k, v in os.environ.items() if k != "SSH_AUTH_SOCK"}
+    if argv[0] in ("ssh", "scp"):
+        argv = [argv[0], "-o", "BatchMode=yes", *argv[1:]]
     done = subprocess.run(typed(argv), shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=60, env=environment)
     print(done.stdout.decode(errors="replace"), end="", flush=True)
