@@ -16,7 +16,7 @@ static const char *const texts[ROLE_COUNT] = {
 };
 
 const char *
-role_kind_text(enum role_kind kind)
+role_kind_name(enum role_kind kind)
 {
 	return (unsigned)kind < ROLE_COUNT ? texts[kind] : texts[ROLE_NONE];
 }
@@ -24,7 +24,7 @@ role_kind_text(enum role_kind kind)
 const char *
 role_name(enum role_kind kind, unsigned index, char out[ROLE_NAME_SIZE])
 {
-	(void)snprintf(out, ROLE_NAME_SIZE, "%s/%u", role_kind_text(kind), index);
+	(void)snprintf(out, ROLE_NAME_SIZE, "%s/%u", role_kind_name(kind), index);
 	return out;
 }
 

@@ -24,7 +24,7 @@ enum role_kind {
 #define ROLE_NAME_SIZE 24
 
 /* "gate"; "none" for what is no kind.  Static. */
-const char *role_kind_text(enum role_kind kind);
+const char *role_kind_name(enum role_kind kind);
 /* "gate/0".  Returns out. */
 const char *role_name(enum role_kind kind, unsigned index, char out[ROLE_NAME_SIZE]);
 /* As role_name writes it.  ERR_FORMAT: no such kind (ROLE_NONE neither), no index, an index too large. */

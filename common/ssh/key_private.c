@@ -5,6 +5,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -65,8 +66,8 @@ write_ecdsa(const struct key_desc *d, EVP_PKEY *pkey, struct buf *b)
 	return e;
 }
 
-static enum err
-put_number(EVP_PKEY *pkey, const char *param, struct buf *b)
+enum err
+evp_put_number(EVP_PKEY *pkey, const char *param, struct buf *b)
 {
 	uint8_t bytes[KEY_RSA_BITS_MAX / 8];
 	BIGNUM *n = NULL;
@@ -76,16 +77,17 @@ put_number(EVP_PKEY *pkey, const char *param, struct buf *b)
 		return ERR_CRYPTO;
 	if (BN_num_bytes(n) <= (int)sizeof(bytes))
 		e = wire_put_mpint(b, span_of(bytes, (size_t)BN_bn2bin(n, bytes)));
-	BN_free(n);
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	BN_clear_free(n);
 	return e;
 }
 
 static enum err
 write_rsa(EVP_PKEY *pkey, struct buf *b)
 {
-	enum err e = put_number(pkey, OSSL_PKEY_PARAM_RSA_E, b);
+	enum err e = evp_put_number(pkey, OSSL_PKEY_PARAM_RSA_E, b);
 
-	return e == OK ? put_number(pkey, OSSL_PKEY_PARAM_RSA_N, b) : e;
+	return e == OK ? evp_put_number(pkey, OSSL_PKEY_PARAM_RSA_N, b) : e;
 }
 
 static enum err

@@ -305,6 +305,8 @@ Test(key, signatures_by_ssh_keygen_verify_and_no_flipped_bit_does)
 		for (size_t len = 0; len < sig.len; len++)
 			cr_assert_eq(pubkey_verify(k, alg, buf_span(&data), span_of(sig.data, len)),
 				ERR_FORMAT);
+		cr_assert_eq(buf_append(&sig, "", 1), OK);
+		cr_assert_eq(pubkey_verify(k, alg, buf_span(&data), buf_span(&sig)), ERR_FORMAT);
 		pubkey_free(k);
 		buf_clear(&data);
 		buf_clear(&sig);
