@@ -3,7 +3,7 @@
  */
 #include "broker/gate/gate.h"
 
-#include "broker/gate/links.h"
+#include "broker/gate/gate_links.h"
 #include "broker/gate/login.h"
 #include "broker/gate/version.h"
 #include "common/conn_id.h"
@@ -31,7 +31,7 @@ struct gate {
 	struct role *role;
 	struct event_base *base;
 	const struct config *config;
-	struct links *links;
+	struct gate_links *links;
 	struct transport_config client_transport;
 	char host_key_algs[MSG_METHODS_MAX + 1]; /* empty before the keyholder's word */
 	char known_methods[MSG_METHODS_MAX + 1];
@@ -90,7 +90,7 @@ announce(struct gate *g, struct login *l, const struct addr *client)
 	struct msg_accepted m = {.conn = login_id(l), .client = *client};
 
 	/* A director that is away hears of it when it is back. */
-	if (links_to_director(g->links, MSG_ACCEPTED, msg_accepted_fields, &m) != OK)
+	if (gate_links_to_director(g->links, MSG_ACCEPTED, msg_accepted_fields, &m) != OK)
 		log_debug("a client was not announced: the director is away");
 }
 
@@ -380,7 +380,7 @@ on_down(void *arg, const struct role_peer *peer)
 		login_on_link_down(l, peer);
 }
 
-static const struct links_events links_events = {
+static const struct gate_links_events links_events = {
 	.on_up = on_up, .on_down = on_down, .on_message = on_message};
 
 static void
@@ -388,7 +388,7 @@ on_link(void *arg, const struct role_peer *peer, int fd)
 {
 	struct gate *g = arg;
 
-	links_set(g->links, peer, fd);
+	gate_links_set(g->links, peer, fd);
 }
 
 /* A text that cannot be read is no reason to lock everybody out. */
@@ -459,7 +459,7 @@ gate_init(struct gate *g, struct role *r)
 		.host_keys = g->host_key_algs,
 		.ciphers = join_names(&g->config->algorithms.ciphers, g->ciphers),
 	};
-	e = links_new(g->base, &links_events, g, &g->links);
+	e = gate_links_new(g->base, &links_events, g, &g->links);
 	if (e == OK)
 		e = id_table_new(logins_max(g), &g->logins);
 	if (e != OK)
@@ -503,7 +503,7 @@ gate_clear(struct gate *g)
 	free_event(g->resume);
 	free(g->listeners);
 	id_table_free(g->logins);
-	links_free(g->links);
+	gate_links_free(g->links);
 	free(g->banner);
 }
 

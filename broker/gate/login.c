@@ -99,7 +99,7 @@ login_set_state(struct login *l, enum login_state state)
 	l->state = state;
 	/* A client is heard in its own turn only, so that its requests are answered in order. */
 	if (state != LOGIN_OVER)
-		leg_hold(l->client, state != LOGIN_KEX && state != LOGIN_AUTH);
+		login_leg_hold(l->client, state != LOGIN_KEX && state != LOGIN_AUTH);
 	start_timer(l);
 }
 
@@ -110,8 +110,9 @@ forget_elsewhere(struct login *l, const char *why)
 	struct msg_conn conn = {.conn = l->id};
 
 	/* Where there is no link there is nobody who remembers. */
-	if (links_to_director(l->env->links, MSG_ENDED, msg_ended_fields, &ended) != OK ||
-		links_to_keyholder(l->env->links, MSG_CONN_FORGET, msg_conn_fields, &conn) != OK)
+	if (gate_links_to_director(l->env->links, MSG_ENDED, msg_ended_fields, &ended) != OK ||
+		gate_links_to_keyholder(l->env->links, MSG_CONN_FORGET, msg_conn_fields, &conn) !=
+			OK)
 		log_debug("login id=%s: end not reported, a link is down", l->id_text);
 }
 
@@ -122,7 +123,7 @@ log_end(const struct login *l, const char *why)
 
 	log_info("login failed: id=%s user=%s from=%s node=%s: %s", l->id_text,
 		l->user != NULL ? l->user : "-", addr_text(&l->client_addr, addr),
-		l->node != NULL ? node_name(l->node) : "-", why);
+		l->node != NULL ? node_leg_name(l->node) : "-", why);
 }
 
 void
@@ -135,9 +136,9 @@ login_finish(struct login *l, const char *why)
 		forget_elsewhere(l, why);
 	}
 	login_set_state(l, LOGIN_OVER);
-	leg_stop(l->client);
+	login_leg_stop(l->client);
 	if (l->node != NULL)
-		leg_stop(node_leg(l->node));
+		login_leg_stop(node_leg_under(l->node));
 	l->env->on_over(l->env->arg, l);
 }
 
@@ -154,8 +155,8 @@ login_refuse(struct login *l, enum ssh_disconnect code, const char *text)
 	forget_elsewhere(l, text);
 	login_set_state(l, LOGIN_CLOSING);
 	if (l->node != NULL)
-		leg_stop(node_leg(l->node));
-	leg_disconnect(l->client, code, words);
+		login_leg_stop(node_leg_under(l->node));
+	login_leg_disconnect(l->client, code, words);
 }
 
 void
@@ -183,7 +184,7 @@ login_ask_signature(struct login *l)
 		.server_public = t->server_public,
 		.secret = t->secret,
 	};
-	enum err e = links_to_keyholder(l->env->links, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
+	enum err e = gate_links_to_keyholder(l->env->links, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
 
 	/* Without a keyholder the client waits; the next one is asked when it is there. */
 	if (e != OK && e != ERR_CLOSED)
@@ -202,13 +203,13 @@ login_on_kex_signed(struct login *l, const struct msg_kex_signed *m)
 		login_fail_internal(l, m->err, "host key signature");
 		return;
 	}
-	e = transport_signed(leg_transport(l->client), m->host_key, m->signature);
+	e = transport_signed(login_leg_transport(l->client), m->host_key, m->signature);
 	if (e != OK) {
 		login_fail_internal(l, e, "key exchange");
 		return;
 	}
-	leg_flush(l->client);
-	leg_hold(l->client, l->state != LOGIN_KEX && l->state != LOGIN_AUTH);
+	login_leg_flush(l->client);
+	login_leg_hold(l->client, l->state != LOGIN_KEX && l->state != LOGIN_AUTH);
 }
 
 static void
@@ -227,10 +228,10 @@ on_service_request(struct login *l, struct span payload)
 			"only the service ssh-userauth can be asked for here");
 		return;
 	}
-	transport_set_phase(leg_transport(l->client), TRANSPORT_PHASE_AUTH);
+	transport_set_phase(login_leg_transport(l->client), TRANSPORT_PHASE_AUTH);
 	e = auth_service_write(SSH_MSG_SERVICE_ACCEPT, service, &b);
 	if (e == OK)
-		e = leg_send(l->client, buf_span(&b));
+		e = login_leg_send(l->client, buf_span(&b));
 	buf_clear(&b);
 	if (e != OK)
 		login_fail_internal(l, e, "service accept");
@@ -247,7 +248,7 @@ on_ping(struct login *l, struct span payload)
 	if (e == OK)
 		e = wire_put_bytes(&b, span_of(payload.ptr + 1, payload.len - 1));
 	if (e == OK)
-		e = leg_send(l->client, buf_span(&b));
+		e = login_leg_send(l->client, buf_span(&b));
 	buf_clear(&b);
 	if (e != OK)
 		login_fail_internal(l, e, "answer to a ping");
@@ -300,7 +301,7 @@ static void
 on_client_dead(void *arg, enum err why)
 {
 	struct login *l = arg;
-	const struct transport_failure *failure = transport_failure(leg_transport(l->client));
+	const struct transport_failure *failure = transport_failure(login_leg_transport(l->client));
 
 	if (why == ERR_CLOSED || why == ERR_IO)
 		login_finish(l, "the client closed the connection");
@@ -308,7 +309,7 @@ on_client_dead(void *arg, enum err why)
 		login_finish(l, failure->text[0] != '\0' ? failure->text : err_text(why));
 }
 
-static const struct leg_events client_events = {
+static const struct login_leg_events client_events = {
 	.on_event = on_client_event,
 	.on_dead = on_client_dead,
 };
@@ -342,7 +343,8 @@ on_step_timeout(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (l->state == LOGIN_DIAL || l->state == LOGIN_ANSWER) {
-		snprintf(text, sizeof(text), "node %s did not answer in time", node_name(l->node));
+		snprintf(text, sizeof(text), "node %s did not answer in time",
+			node_leg_name(l->node));
 		login_node_lost(l, NODE_FAILURE_TIMEOUT, SSH_DISCONNECT_NONE, text);
 		return;
 	}
@@ -389,8 +391,8 @@ login_new(const struct login_env *env, int fd, uint64_t id, const struct addr *c
 	conn_id_text(id, l->id_text);
 	l->client_addr = *client;
 	l->state = LOGIN_KEX;
-	buf_init(&l->payload, GATE_LEG_IN_MAX);
-	e = leg_new(env->base, fd, env->client_transport, &client_events, l, &l->client);
+	buf_init(&l->payload, LOGIN_LEG_IN_MAX);
+	e = login_leg_new(env->base, fd, env->client_transport, &client_events, l, &l->client);
 	if (e == OK)
 		e = make_events(l);
 	if (e == OK)
@@ -418,8 +420,8 @@ login_free(struct login *l)
 	free_event(l->grace);
 	free_event(l->step_timer);
 	free_event(l->later);
-	leg_free(l->client);
-	node_free(l->node);
+	login_leg_free(l->client);
+	node_leg_free(l->node);
 	login_drop_offer(l);
 	for (size_t i = 0; i < l->n_proofs; i++)
 		buf_clear(&l->proofs[i]);

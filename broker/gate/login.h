@@ -4,7 +4,7 @@
 #ifndef BROKER_GATE_LOGIN_H
 #define BROKER_GATE_LOGIN_H
 
-#include "broker/gate/links.h"
+#include "broker/gate/gate_links.h"
 #include "common/addr.h"
 #include "common/config/config.h"
 #include "common/ssh/transport.h"
@@ -15,7 +15,7 @@ struct login;
 struct login_env {
 	struct event_base *base;
 	const struct config *config;
-	struct links *links;
+	struct gate_links *links;
 	const struct transport_config *client_transport;
 	const char *banner; /* shown before the first answer; NULL: none */
 	const char *known_methods; /* what nodes answered to "none" so far; "" when unknown */

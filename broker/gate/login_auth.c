@@ -17,7 +17,7 @@ fail_protocol(struct login *l, const char *text)
 void
 login_send_client(struct login *l, struct span payload)
 {
-	enum err e = leg_send(l->client, payload);
+	enum err e = login_leg_send(l->client, payload);
 
 	if (e != OK)
 		login_fail_internal(l, e, "sending to the client");
@@ -172,7 +172,7 @@ on_info_response(struct login *l, struct span payload)
 	l->kbdint_open = false;
 	l->secret_sent = true;
 	/* What is worked on stays the keyboard-interactive request. */
-	e = node_send(l->node, payload);
+	e = node_leg_send(l->node, payload);
 	if (e != OK)
 		login_fail_internal(l, e, "sending to the node");
 	else
@@ -199,14 +199,14 @@ ask_offer(struct login *l, const struct auth_request *rq)
 		.conn = l->id,
 		.request = ++l->request,
 		.client = l->client_addr,
-		.source = leg_local_addr(node_leg(l->node)),
+		.source = login_leg_local_addr(node_leg_under(l->node)),
 		.user = span_str(l->user),
-		.node = span_str(node_name(l->node)),
-		.node_identity = span_str(node_identity(l->node)),
+		.node = span_str(node_leg_name(l->node)),
+		.node_identity = span_str(node_leg_identity(l->node)),
 		.algorithm = rq->algorithm,
 		.key = rq->key,
 	};
-	enum err e = links_to_keyholder(l->env->links, MSG_OFFER, msg_offer_fields, &m);
+	enum err e = gate_links_to_keyholder(l->env->links, MSG_OFFER, msg_offer_fields, &m);
 
 	login_drop_offer(l);
 	if (e == OK)
@@ -227,9 +227,10 @@ ask_proof(struct login *l)
 		.conn = l->id,
 		.request = ++l->request,
 		.client_request = login_current_payload(l),
-		.node_session_id = transport_session_id(leg_transport(node_leg(l->node))),
+		.node_session_id = transport_session_id(
+			login_leg_transport(node_leg_under(l->node))),
 	};
-	enum err e = links_to_keyholder(l->env->links, MSG_PROVE, msg_prove_fields, &m);
+	enum err e = gate_links_to_keyholder(l->env->links, MSG_PROVE, msg_prove_fields, &m);
 
 	if (e == OK)
 		login_set_state(l, LOGIN_PROVE);

@@ -23,9 +23,9 @@ now_ms(void)
 }
 
 static const char *
-cipher_of(struct leg *leg)
+cipher_of(struct login_leg *leg)
 {
-	return cipher_info(transport_cipher(leg_transport(leg), CIPHER_OPEN))->name;
+	return cipher_info(transport_cipher(login_leg_transport(leg), CIPHER_OPEN))->name;
 }
 
 static enum err
@@ -35,16 +35,16 @@ write_connection(struct login *l, struct buf *out)
 		.conn = l->id,
 		.started_at_ms = now_ms(),
 		.user = span_str(l->user),
-		.node = span_str(node_name(l->node)),
-		.node_identity = span_str(node_identity(l->node)),
+		.node = span_str(node_leg_name(l->node)),
+		.node_identity = span_str(node_leg_identity(l->node)),
 		.client = l->client_addr,
-		.node_addr = node_addr(l->node),
+		.node_addr = node_leg_addr(l->node),
 		.method = span_str(l->method),
 		.fingerprint = span_str(l->fingerprint),
-		.client_ident = transport_peer_ident(leg_transport(l->client)),
+		.client_ident = transport_peer_ident(login_leg_transport(l->client)),
 		.client_cipher = span_str(cipher_of(l->client)),
-		.node_cipher = span_str(cipher_of(node_leg(l->node))),
-		.why = span_str(node_why(l->node)),
+		.node_cipher = span_str(cipher_of(node_leg_under(l->node))),
+		.why = span_str(node_leg_why(l->node)),
 	};
 
 	return message_encode(msg_connection_fields, &m, out);
@@ -55,7 +55,7 @@ report_success(struct login *l)
 {
 	struct msg_conn conn = {.conn = l->id};
 
-	if (links_to_director(l->env->links, MSG_AUTHENTICATED, msg_conn_fields, &conn) != OK)
+	if (gate_links_to_director(l->env->links, MSG_AUTHENTICATED, msg_conn_fields, &conn) != OK)
 		log_debug("login id=%s: success not reported, the director is away", l->id_text);
 }
 
@@ -70,18 +70,19 @@ login_succeed(struct login *l)
 	enum err e = auth_success_write(&b);
 
 	if (e == OK)
-		e = transport_send(leg_transport(l->client), buf_span(&b));
+		e = transport_send(login_leg_transport(l->client), buf_span(&b));
 	buf_clear(&b);
 	if (e != OK) {
 		login_fail_internal(l, e, "success message");
 		return;
 	}
-	transport_set_phase(leg_transport(l->client), TRANSPORT_PHASE_CONNECTION);
-	transport_set_phase(leg_transport(node_leg(l->node)), TRANSPORT_PHASE_CONNECTION);
+	transport_set_phase(login_leg_transport(l->client), TRANSPORT_PHASE_CONNECTION);
+	transport_set_phase(
+		login_leg_transport(node_leg_under(l->node)), TRANSPORT_PHASE_CONNECTION);
 	buf_clear(&l->payload);
 	login_set_state(l, LOGIN_HAND_OVER);
-	leg_stop(l->client);
-	leg_stop(node_leg(l->node));
+	login_leg_stop(l->client);
+	login_leg_stop(node_leg_under(l->node));
 	report_success(l);
 	event_active(l->later, 0, 0);
 }
@@ -93,7 +94,7 @@ report_move(struct login *l)
 	struct msg_conn_moved m = {
 		.conn = l->id, .relay = l->relay.index, .relay_pid = (uint32_t)l->relay.pid};
 
-	if (links_to_keyholder(l->env->links, MSG_CONN_MOVED, msg_conn_moved_fields, &m) != OK)
+	if (gate_links_to_keyholder(l->env->links, MSG_CONN_MOVED, msg_conn_moved_fields, &m) != OK)
 		log_debug("login id=%s: move not reported, the keyholder is away", l->id_text);
 }
 
@@ -103,10 +104,10 @@ send_to_relay(struct login *l, const struct msg_hand_over *m)
 	int fds[2];
 
 	/* Ours stay open until the relay says that it has them. */
-	fds[0] = fcntl(leg_fd(l->client), F_DUPFD_CLOEXEC, 0);
-	fds[1] = fcntl(leg_fd(node_leg(l->node)), F_DUPFD_CLOEXEC, 0);
+	fds[0] = fcntl(login_leg_fd(l->client), F_DUPFD_CLOEXEC, 0);
+	fds[1] = fcntl(login_leg_fd(node_leg_under(l->node)), F_DUPFD_CLOEXEC, 0);
 	if (fds[0] >= 0 && fds[1] >= 0)
-		return links_hand_over(l->env->links, &l->relay, m, fds);
+		return gate_links_hand_over(l->env->links, &l->relay, m, fds);
 	if (fds[0] >= 0)
 		close(fds[0]);
 	if (fds[1] >= 0)
@@ -125,15 +126,15 @@ write_and_send(struct login *l)
 	buf_init(&node, MSG_STATE_MAX);
 	e = write_connection(l, &connection);
 	if (e == OK)
-		e = transport_state_write(leg_transport(l->client), &client);
+		e = transport_state_write(login_leg_transport(l->client), &client);
 	if (e == OK)
-		e = transport_state_write(leg_transport(node_leg(l->node)), &node);
+		e = transport_state_write(login_leg_transport(node_leg_under(l->node)), &node);
 	m = (struct msg_hand_over){
 		.connection = buf_span(&connection),
 		.client_state = buf_span(&client),
 		.node_state = buf_span(&node),
-		.client_bytes = leg_received(l->client),
-		.node_bytes = leg_received(node_leg(l->node)),
+		.client_bytes = login_leg_received(l->client),
+		.node_bytes = login_leg_received(node_leg_under(l->node)),
 	};
 	if (e == OK)
 		e = send_to_relay(l, &m);
@@ -151,7 +152,7 @@ login_hand_over(struct login *l)
 	if (l->state != LOGIN_HAND_OVER || l->handing_over)
 		return;
 	/* Without a relay it waits for one, as long as the state may last. */
-	if (links_choose_relay(l->env->links, &l->relay) != OK)
+	if (gate_links_choose_relay(l->env->links, &l->relay) != OK)
 		return;
 	report_move(l);
 	e = write_and_send(l);
@@ -176,8 +177,8 @@ login_on_handed_over(struct login *l, const struct msg_handed_over *m)
 		return;
 	}
 	log_info("login: id=%s user=%s from=%s node=%s method=%s key=%s: %s", l->id_text, l->user,
-		addr_text(&l->client_addr, addr), node_name(l->node), l->method,
-		l->fingerprint[0] != '\0' ? l->fingerprint : "-", node_why(l->node));
+		addr_text(&l->client_addr, addr), node_leg_name(l->node), l->method,
+		l->fingerprint[0] != '\0' ? l->fingerprint : "-", node_leg_why(l->node));
 	/* It is the relay's to report from here on. */
 	l->state = LOGIN_OVER;
 	l->env->on_over(l->env->arg, l);

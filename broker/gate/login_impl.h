@@ -9,9 +9,9 @@
 #ifndef BROKER_GATE_LOGIN_IMPL_H
 #define BROKER_GATE_LOGIN_IMPL_H
 
-#include "broker/gate/leg.h"
 #include "broker/gate/login.h"
-#include "broker/gate/node.h"
+#include "broker/gate/login_leg.h"
+#include "broker/gate/node_leg.h"
 #include "common/ssh/auth_msg.h"
 #include "common/ssh/key.h"
 
@@ -56,7 +56,7 @@ struct login {
 	char id_text[CONN_ID_TEXT_SIZE];
 	struct addr client_addr;
 	enum login_state state;
-	struct leg *client;
+	struct login_leg *client;
 	struct event *grace; /* the whole login */
 	struct event *step_timer; /* the present state */
 	struct event *later; /* the hand-over, outside of callbacks */
@@ -74,7 +74,7 @@ struct login {
 	unsigned n_failures;
 	struct buf methods; /* what can continue, filtered */
 
-	struct node *node;
+	struct node_leg *node;
 	bool node_is_lost; /* the next request needs another one */
 	bool node_ready;
 	bool node_open; /* it let the user in by "none" */

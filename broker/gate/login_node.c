@@ -26,7 +26,7 @@ ask_placement(struct login *l)
 		.authenticated = has_proved_something(l),
 	};
 
-	return links_to_director(l->env->links, MSG_PLACE, msg_place_fields, &m);
+	return gate_links_to_director(l->env->links, MSG_PLACE, msg_place_fields, &m);
 }
 
 void
@@ -46,7 +46,7 @@ static void
 accept_director(struct login *l)
 {
 	struct msg_accepted m = {.conn = l->id, .client = l->client_addr};
-	enum err e = links_to_director(l->env->links, MSG_ACCEPTED, msg_accepted_fields, &m);
+	enum err e = gate_links_to_director(l->env->links, MSG_ACCEPTED, msg_accepted_fields, &m);
 
 	if (e == OK && l->state == LOGIN_PLACE)
 		e = ask_placement(l);
@@ -85,7 +85,7 @@ static void on_banner(void *arg, struct span payload);
 static void on_failed(
 	void *arg, enum node_failure cause, enum ssh_disconnect code, const char *text);
 
-static const struct node_events node_events = {
+static const struct node_leg_events node_events = {
 	.on_ready = on_ready,
 	.on_message = on_message,
 	.on_banner = on_banner,
@@ -95,12 +95,12 @@ static const struct node_events node_events = {
 void
 login_on_placed(struct login *l, const struct msg_placed *m, int fd)
 {
-	struct node_params params = {
+	struct node_leg_params params = {
 		.placed = m,
 		.config = l->env->config,
 		.user = l->user,
-		.client_ident = transport_peer_ident(leg_transport(l->client)),
-		.client_cipher = transport_cipher(leg_transport(l->client), CIPHER_OPEN),
+		.client_ident = transport_peer_ident(login_leg_transport(l->client)),
+		.client_cipher = transport_cipher(login_leg_transport(l->client), CIPHER_OPEN),
 	};
 	enum err e;
 
@@ -108,7 +108,7 @@ login_on_placed(struct login *l, const struct msg_placed *m, int fd)
 		close(fd);
 		return;
 	}
-	node_free(l->node);
+	node_leg_free(l->node);
 	l->node = NULL;
 	l->node_is_lost = false;
 	l->node_ready = false;
@@ -117,7 +117,7 @@ login_on_placed(struct login *l, const struct msg_placed *m, int fd)
 	l->secret_sent = false;
 	l->n_replayed = 0;
 	login_drop_offer(l);
-	e = node_new(l->env->base, fd, &params, &node_events, l, &l->node);
+	e = node_leg_new(l->env->base, fd, &params, &node_events, l, &l->node);
 	if (e != OK)
 		login_fail_internal(l, e, "node leg");
 	else
@@ -141,7 +141,7 @@ login_on_not_placed(struct login *l, const struct msg_not_placed *m)
 void
 login_send_node(struct login *l, struct span payload)
 {
-	enum err e = node_send(l->node, payload);
+	enum err e = node_leg_send(l->node, payload);
 
 	if (e != OK)
 		login_fail_internal(l, e, "sending to the node");
@@ -160,9 +160,10 @@ static void
 report_methods(struct login *l, struct span methods)
 {
 	struct msg_node_methods m = {
-		.conn = l->id, .node = span_str(node_name(l->node)), .methods = methods};
+		.conn = l->id, .node = span_str(node_leg_name(l->node)), .methods = methods};
 
-	if (links_to_director(l->env->links, MSG_NODE_METHODS, msg_node_methods_fields, &m) != OK)
+	if (gate_links_to_director(l->env->links, MSG_NODE_METHODS, msg_node_methods_fields, &m) !=
+		OK)
 		log_debug("login id=%s: methods not reported, the director is away", l->id_text);
 }
 
@@ -359,7 +360,8 @@ report_failure(struct login *l, enum node_failure cause, const char *text)
 		.cause = (uint8_t)cause,
 		.text = span_str(text)};
 
-	if (links_to_director(l->env->links, MSG_NODE_FAILED, msg_node_failed_fields, &m) != OK)
+	if (gate_links_to_director(l->env->links, MSG_NODE_FAILED, msg_node_failed_fields, &m) !=
+		OK)
 		log_debug(
 			"login id=%s: node failure not reported, the director is away", l->id_text);
 }
@@ -367,7 +369,7 @@ report_failure(struct login *l, enum node_failure cause, const char *text)
 static bool
 exclude_node(struct login *l)
 {
-	const char *name = node_name(l->node);
+	const char *name = node_leg_name(l->node);
 
 	if (l->excluded.len > 0 && buf_append(&l->excluded, ",", 1) != OK)
 		return false;
@@ -398,7 +400,7 @@ end_with_node(struct login *l, enum ssh_disconnect code, const char *text, const
 		snprintf(words, sizeof(words), "%s", text);
 	else
 		snprintf(words, sizeof(words), "node %s failed during the login: %s; %s",
-			node_name(l->node), text, reason);
+			node_leg_name(l->node), text, reason);
 	login_refuse(l, code != SSH_DISCONNECT_NONE ? code : SSH_DISCONNECT_CONNECTION_LOST, words);
 }
 
@@ -412,9 +414,9 @@ login_node_lost(
 
 	if (l->state == LOGIN_CLOSING || l->state == LOGIN_OVER || l->state == LOGIN_HAND_OVER)
 		return;
-	log_warn("login id=%s user=%s: node %s failed: %s", l->id_text, l->user, node_name(l->node),
-		text);
-	leg_stop(node_leg(l->node));
+	log_warn("login id=%s user=%s: node %s failed: %s", l->id_text, l->user,
+		node_leg_name(l->node), text);
+	login_leg_stop(node_leg_under(l->node));
 	report_failure(l, cause, text);
 	if (reason != NULL || !exclude_node(l)) {
 		end_with_node(l, code, text, reason != NULL ? reason : "too many failed");

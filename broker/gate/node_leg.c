@@ -1,7 +1,7 @@
 /*
  * The node leg of a login: key exchange with the expected host key, the ssh-userauth service, and the first "none".
  */
-#include "broker/gate/node.h"
+#include "broker/gate/node_leg.h"
 
 #include "broker/gate/version.h"
 #include "common/log.h"
@@ -18,11 +18,11 @@
 /*	KEX --> SERVICE --> NONE --> READY      any --> LOST */
 enum node_state { NODE_LOST = 0, NODE_KEX, NODE_SERVICE, NODE_NONE, NODE_READY };
 
-struct node {
+struct node_leg {
 	enum node_state state;
-	const struct node_events *events;
+	const struct node_leg_events *events;
 	void *arg;
-	struct leg *leg;
+	struct login_leg *leg;
 	struct transport_config transport;
 	struct buf host_keys; /* packed blobs */
 	char host_key_algs[NAMES_MAX];
@@ -39,7 +39,7 @@ struct node {
 static bool
 host_key_ok(void *arg, struct span host_key)
 {
-	struct node *n = arg;
+	struct node_leg *n = arg;
 	struct wire_reader r = wire_reader_of(buf_span(&n->host_keys));
 	struct span known;
 
@@ -81,7 +81,7 @@ add_algorithms(char *out, struct span blob)
 }
 
 static void
-make_host_key_algs(struct node *n)
+make_host_key_algs(struct node_leg *n)
 {
 	struct wire_reader r = wire_reader_of(buf_span(&n->host_keys));
 	struct span blob;
@@ -104,7 +104,7 @@ append_names(char *out, const char *const *names, size_t n)
 
 /* With the client's cipher on this leg too, packets are re-encrypted where they stand. */
 static void
-make_ciphers(struct node *n, const struct node_params *p)
+make_ciphers(struct node_leg *n, const struct node_leg_params *p)
 {
 	const struct config_list *configured = &p->config->algorithms.ciphers;
 	struct span all = span_str(cipher_names()), name;
@@ -123,7 +123,7 @@ make_ciphers(struct node *n, const struct node_params *p)
 }
 
 static void
-make_transport_config(struct node *n, const struct node_params *p)
+make_transport_config(struct node_leg *n, const struct node_leg_params *p)
 {
 	const struct config_list *kex = &p->config->algorithms.kex;
 
@@ -142,17 +142,17 @@ make_transport_config(struct node *n, const struct node_params *p)
 }
 
 static void
-lose(struct node *n, enum node_failure cause, enum ssh_disconnect code, const char *text)
+lose(struct node_leg *n, enum node_failure cause, enum ssh_disconnect code, const char *text)
 {
 	if (n->state == NODE_LOST)
 		return;
 	n->state = NODE_LOST;
-	leg_stop(n->leg);
+	login_leg_stop(n->leg);
 	n->events->on_failed(n->arg, cause, code, text);
 }
 
 static void
-lose_to_protocol(struct node *n, const char *text)
+lose_to_protocol(struct node_leg *n, const char *text)
 {
 	lose(n, NODE_FAILURE_PROTOCOL, SSH_DISCONNECT_NONE, text);
 }
@@ -160,8 +160,8 @@ lose_to_protocol(struct node *n, const char *text)
 static void
 on_dead(void *arg, enum err why)
 {
-	struct node *n = arg;
-	const struct transport_failure *failure = transport_failure(leg_transport(n->leg));
+	struct node_leg *n = arg;
+	const struct transport_failure *failure = transport_failure(login_leg_transport(n->leg));
 
 	if (n->host_key_refused)
 		lose(n, NODE_FAILURE_HOST_KEY, SSH_DISCONNECT_NONE, failure->text);
@@ -172,21 +172,21 @@ on_dead(void *arg, enum err why)
 }
 
 static enum err
-request_service(struct node *n)
+request_service(struct node_leg *n)
 {
 	struct buf b = {0};
 	enum err e;
 
 	e = auth_service_write(SSH_MSG_SERVICE_REQUEST, span_str(AUTH_SERVICE_USERAUTH), &b);
 	if (e == OK)
-		e = leg_send(n->leg, buf_span(&b));
+		e = login_leg_send(n->leg, buf_span(&b));
 	buf_clear(&b);
 	return e;
 }
 
 /* The first request is always "none": it is no attempt in sshd's count, and it tells the methods. */
 static enum err
-request_none(struct node *n)
+request_none(struct node_leg *n)
 {
 	struct auth_request rq = {
 		.user = span_str(n->user),
@@ -198,25 +198,25 @@ request_none(struct node *n)
 
 	e = auth_request_write(&rq, &b);
 	if (e == OK)
-		e = leg_send(n->leg, buf_span(&b));
+		e = login_leg_send(n->leg, buf_span(&b));
 	buf_clear(&b);
 	return e;
 }
 
 static enum err
-on_service(struct node *n, struct span payload)
+on_service(struct node_leg *n, struct span payload)
 {
 	struct span service;
 
 	if (auth_service_parse(SSH_MSG_SERVICE_ACCEPT, payload, &service) != OK)
 		return ERR_FORMAT;
-	transport_set_phase(leg_transport(n->leg), TRANSPORT_PHASE_AUTH);
+	transport_set_phase(login_leg_transport(n->leg), TRANSPORT_PHASE_AUTH);
 	n->state = NODE_NONE;
 	return request_none(n);
 }
 
 static enum err
-on_none_answer(struct node *n, struct span payload)
+on_none_answer(struct node_leg *n, struct span payload)
 {
 	struct auth_failure failure = {0};
 	bool is_open = payload.ptr[0] == SSH_MSG_USERAUTH_SUCCESS;
@@ -229,7 +229,7 @@ on_none_answer(struct node *n, struct span payload)
 }
 
 static enum err
-on_packet(struct node *n, struct span payload)
+on_packet(struct node_leg *n, struct span payload)
 {
 	if (payload.ptr[0] == SSH_MSG_PING || payload.ptr[0] == SSH_MSG_PONG)
 		return OK;
@@ -251,7 +251,7 @@ on_packet(struct node *n, struct span payload)
 }
 
 static void
-on_goodbye(struct node *n, const struct transport_event *event)
+on_goodbye(struct node_leg *n, const struct transport_event *event)
 {
 	char text[NODE_TEXT_MAX];
 
@@ -263,7 +263,7 @@ on_goodbye(struct node *n, const struct transport_event *event)
 static void
 on_event(void *arg, struct transport_event *event)
 {
-	struct node *n = arg;
+	struct node_leg *n = arg;
 	enum err e = OK;
 
 	switch (event->kind) {
@@ -292,10 +292,10 @@ copy_text(struct span s)
 	return strndup(s.ptr != NULL ? (const char *)s.ptr : "", s.len);
 }
 
-static const struct leg_events leg_events = {.on_event = on_event, .on_dead = on_dead};
+static const struct login_leg_events leg_events = {.on_event = on_event, .on_dead = on_dead};
 
 static enum err
-fill(struct node *n, const struct node_params *p)
+fill(struct node_leg *n, const struct node_leg_params *p)
 {
 	n->user = strdup(p->user);
 	n->name = copy_text(p->placed->node);
@@ -308,24 +308,24 @@ fill(struct node *n, const struct node_params *p)
 }
 
 enum err
-node_new(struct event_base *base, int fd, const struct node_params *params,
-	const struct node_events *events, void *arg, struct node **out)
+node_leg_new(struct event_base *base, int fd, const struct node_leg_params *params,
+	const struct node_leg_events *events, void *arg, struct node_leg **out)
 {
-	struct node *n = calloc(1, sizeof(*n));
+	struct node_leg *n = calloc(1, sizeof(*n));
 	enum err e = n != NULL ? fill(n, params) : ERR_NOMEM;
 
 	if (e != OK) {
 		close(fd);
-		node_free(n);
+		node_leg_free(n);
 		return e;
 	}
 	n->events = events;
 	n->arg = arg;
 	n->state = NODE_KEX;
 	make_transport_config(n, params);
-	e = leg_new(base, fd, &n->transport, &leg_events, n, &n->leg);
+	e = login_leg_new(base, fd, &n->transport, &leg_events, n, &n->leg);
 	if (e != OK) {
-		node_free(n);
+		node_leg_free(n);
 		return e;
 	}
 	*out = n;
@@ -333,11 +333,11 @@ node_new(struct event_base *base, int fd, const struct node_params *params,
 }
 
 void
-node_free(struct node *n)
+node_leg_free(struct node_leg *n)
 {
 	if (n == NULL)
 		return;
-	leg_free(n->leg);
+	login_leg_free(n->leg);
 	buf_clear(&n->host_keys);
 	free(n->user);
 	free(n->name);
@@ -347,37 +347,37 @@ node_free(struct node *n)
 }
 
 enum err
-node_send(struct node *n, struct span payload)
+node_leg_send(struct node_leg *n, struct span payload)
 {
-	return leg_send(n->leg, payload);
+	return login_leg_send(n->leg, payload);
 }
 
 const char *
-node_name(const struct node *n)
+node_leg_name(const struct node_leg *n)
 {
 	return n->name;
 }
 
 const char *
-node_identity(const struct node *n)
+node_leg_identity(const struct node_leg *n)
 {
 	return n->identity;
 }
 
 const char *
-node_why(const struct node *n)
+node_leg_why(const struct node_leg *n)
 {
 	return n->why;
 }
 
 struct addr
-node_addr(const struct node *n)
+node_leg_addr(const struct node_leg *n)
 {
 	return n->addr;
 }
 
-struct leg *
-node_leg(struct node *n)
+struct login_leg *
+node_leg_under(struct node_leg *n)
 {
 	return n->leg;
 }

@@ -1,7 +1,7 @@
 /*
  * A gate's links to the director, the keyholder and the relays.
  */
-#include "broker/gate/links.h"
+#include "broker/gate/gate_links.h"
 
 #include "common/log.h"
 
@@ -14,23 +14,24 @@
 enum { PLACE_DIRECTOR = 0, PLACE_KEYHOLDER = 1, PLACE_RELAYS = 2 };
 
 struct link {
-	struct links *all;
+	struct gate_links *all;
 	struct role_peer peer;
 	struct ipc *ipc; /* NULL: down */
 };
 
-struct links {
+struct gate_links {
 	struct event_base *base;
-	const struct links_events *events;
+	const struct gate_links_events *events;
 	void *arg;
 	size_t next_relay;
 	struct link places[PLACE_RELAYS + GATE_RELAYS_MAX];
 };
 
 enum err
-links_new(struct event_base *base, const struct links_events *events, void *arg, struct links **out)
+gate_links_new(struct event_base *base, const struct gate_links_events *events, void *arg,
+	struct gate_links **out)
 {
-	struct links *l = calloc(1, sizeof(*l));
+	struct gate_links *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return ERR_NOMEM;
@@ -44,7 +45,7 @@ links_new(struct event_base *base, const struct links_events *events, void *arg,
 }
 
 void
-links_free(struct links *l)
+gate_links_free(struct gate_links *l)
 {
 	if (l == NULL)
 		return;
@@ -54,7 +55,7 @@ links_free(struct links *l)
 }
 
 static struct link *
-place_for(struct links *l, const struct role_peer *peer)
+place_for(struct gate_links *l, const struct role_peer *peer)
 {
 	if (peer->kind == ROLE_DIRECTOR)
 		return &l->places[PLACE_DIRECTOR];
@@ -86,7 +87,7 @@ on_closed(void *arg, enum err why)
 }
 
 void
-links_set(struct links *l, const struct role_peer *peer, int fd)
+gate_links_set(struct gate_links *l, const struct role_peer *peer, int fd)
 {
 	struct link *link = place_for(l, peer);
 
@@ -125,21 +126,21 @@ send_over(struct link *link, enum message_type type, const struct message_field 
 }
 
 enum err
-links_to_director(struct links *l, enum message_type type, const struct message_field *fields,
-	const void *message)
+gate_links_to_director(struct gate_links *l, enum message_type type,
+	const struct message_field *fields, const void *message)
 {
 	return send_over(&l->places[PLACE_DIRECTOR], type, fields, message);
 }
 
 enum err
-links_to_keyholder(struct links *l, enum message_type type, const struct message_field *fields,
-	const void *message)
+gate_links_to_keyholder(struct gate_links *l, enum message_type type,
+	const struct message_field *fields, const void *message)
 {
 	return send_over(&l->places[PLACE_KEYHOLDER], type, fields, message);
 }
 
 enum err
-links_choose_relay(struct links *l, struct role_peer *out)
+gate_links_choose_relay(struct gate_links *l, struct role_peer *out)
 {
 	for (size_t i = 0; i < GATE_RELAYS_MAX; i++) {
 		size_t at = (l->next_relay + i) % GATE_RELAYS_MAX;
@@ -161,8 +162,8 @@ close_both(const int fds[2])
 }
 
 enum err
-links_hand_over(struct links *l, const struct role_peer *relay, const struct msg_hand_over *message,
-	const int fds[2])
+gate_links_hand_over(struct gate_links *l, const struct role_peer *relay,
+	const struct msg_hand_over *message, const int fds[2])
 {
 	struct link *link = place_for(l, relay);
 	struct buf body;

@@ -1,7 +1,7 @@
 /*
  * One leg of a login in progress.
  */
-#include "broker/gate/leg.h"
+#include "broker/gate/login_leg.h"
 
 #include "common/log.h"
 
@@ -17,11 +17,11 @@
 /* How long a peer gets to read our goodbye and close. */
 #define GATE_LINGER_S 3
 
-struct leg {
+struct login_leg {
 	int fd;
 	enum transport_role role;
 	struct transport *transport;
-	const struct leg_events *events;
+	const struct login_leg_events *events;
 	void *arg;
 	struct event *read_event;
 	struct event *write_event;
@@ -41,7 +41,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg);
 static void on_work(evutil_socket_t fd, short what, void *arg);
 
 static enum err
-make_events(struct leg *l, struct event_base *base)
+make_events(struct login_leg *l, struct event_base *base)
 {
 	l->read_event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
 	l->write_event = event_new(base, l->fd, EV_WRITE, on_writable, l);
@@ -53,10 +53,10 @@ make_events(struct leg *l, struct event_base *base)
 }
 
 enum err
-leg_new(struct event_base *base, int fd, const struct transport_config *config,
-	const struct leg_events *events, void *arg, struct leg **out)
+login_leg_new(struct event_base *base, int fd, const struct transport_config *config,
+	const struct login_leg_events *events, void *arg, struct login_leg **out)
 {
-	struct leg *l = calloc(1, sizeof(*l));
+	struct login_leg *l = calloc(1, sizeof(*l));
 	int one = 1;
 	enum err e;
 
@@ -68,14 +68,14 @@ leg_new(struct event_base *base, int fd, const struct transport_config *config,
 	l->role = config->role;
 	l->events = events;
 	l->arg = arg;
-	buf_init(&l->in, GATE_LEG_IN_MAX);
+	buf_init(&l->in, LOGIN_LEG_IN_MAX);
 	/* Failing to set it costs latency only. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	e = transport_new(config, &l->transport);
 	if (e == OK)
 		e = make_events(l, base);
 	if (e != OK) {
-		leg_free(l);
+		login_leg_free(l);
 		return e;
 	}
 	event_active(l->write_event, EV_WRITE, 0);
@@ -92,7 +92,7 @@ free_event(struct event **ev)
 }
 
 void
-leg_stop(struct leg *l)
+login_leg_stop(struct login_leg *l)
 {
 	free_event(&l->read_event);
 	free_event(&l->write_event);
@@ -101,11 +101,11 @@ leg_stop(struct leg *l)
 }
 
 void
-leg_free(struct leg *l)
+login_leg_free(struct login_leg *l)
 {
 	if (l == NULL)
 		return;
-	leg_stop(l);
+	login_leg_stop(l);
 	transport_free(l->transport);
 	buf_clear(&l->in);
 	if (l->fd >= 0)
@@ -114,24 +114,24 @@ leg_free(struct leg *l)
 }
 
 struct transport *
-leg_transport(struct leg *l)
+login_leg_transport(struct login_leg *l)
 {
 	return l->transport;
 }
 
 static void
-die(struct leg *l, enum err why)
+die(struct login_leg *l, enum err why)
 {
 	if (l->dead)
 		return;
 	l->dead = true;
-	leg_stop(l);
+	login_leg_stop(l);
 	l->events->on_dead(l->arg, why);
 }
 
 /* Write what there is; whoever calls this is not deep inside the owner's code, or does not mind on_dead from the loop. */
 static enum err
-write_out(struct leg *l)
+write_out(struct login_leg *l)
 {
 	struct buf *out = transport_out(l->transport);
 
@@ -151,7 +151,7 @@ write_out(struct leg *l)
 
 /* The peer has all we had to say: close our half, and let it close its own. */
 static void
-begin_linger(struct leg *l)
+begin_linger(struct login_leg *l)
 {
 	struct timeval linger = {GATE_LINGER_S, 0};
 
@@ -165,7 +165,7 @@ begin_linger(struct leg *l)
 static void
 on_writable(evutil_socket_t fd, short what, void *arg)
 {
-	struct leg *l = arg;
+	struct login_leg *l = arg;
 	enum err e = write_out(l);
 
 	(void)fd;
@@ -185,23 +185,23 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* Writing always happens from the loop, so that a failure never surprises the caller with on_dead. */
 void
-leg_flush(struct leg *l)
+login_leg_flush(struct login_leg *l)
 {
 	if (!l->dead && l->write_event != NULL)
 		event_active(l->write_event, EV_WRITE, 0);
 }
 
 enum err
-leg_send(struct leg *l, struct span payload)
+login_leg_send(struct login_leg *l, struct span payload)
 {
 	enum err e = transport_send(l->transport, payload);
 
-	leg_flush(l);
+	login_leg_flush(l);
 	return e;
 }
 
 void
-leg_hold(struct leg *l, bool hold)
+login_leg_hold(struct login_leg *l, bool hold)
 {
 	l->held = hold;
 	if (!hold && !l->dead && l->work_event != NULL)
@@ -210,7 +210,7 @@ leg_hold(struct leg *l, bool hold)
 
 /* Take packets until the owner holds the leg or no whole one is left. */
 static enum err
-take_packets(struct leg *l)
+take_packets(struct login_leg *l)
 {
 	struct transport_event event;
 	size_t used;
@@ -228,11 +228,11 @@ take_packets(struct leg *l)
 }
 
 static void
-say_goodbye(struct leg *l, enum err why)
+say_goodbye(struct login_leg *l, enum err why)
 {
 	l->saying_goodbye = true;
 	l->why = why;
-	leg_flush(l);
+	login_leg_flush(l);
 }
 
 /*
@@ -240,7 +240,7 @@ say_goodbye(struct leg *l, enum err why)
  * one may serve the user.
  */
 static void
-fail(struct leg *l, enum err why)
+fail(struct login_leg *l, enum err why)
 {
 	if (l->role == TRANSPORT_SERVER) {
 		say_goodbye(l, why);
@@ -251,7 +251,7 @@ fail(struct leg *l, enum err why)
 }
 
 static void
-work(struct leg *l)
+work(struct login_leg *l)
 {
 	enum err e = take_packets(l);
 
@@ -261,7 +261,7 @@ work(struct leg *l)
 		fail(l, e);
 		return;
 	}
-	leg_flush(l);
+	login_leg_flush(l);
 	/* A peer that leaves while it is held wants no answer any more. */
 	if (l->eof && !l->saying_goodbye)
 		die(l, ERR_CLOSED);
@@ -270,7 +270,7 @@ work(struct leg *l)
 static void
 on_work(evutil_socket_t fd, short what, void *arg)
 {
-	struct leg *l = arg;
+	struct login_leg *l = arg;
 
 	(void)fd;
 	(void)what;
@@ -282,7 +282,7 @@ on_work(evutil_socket_t fd, short what, void *arg)
 
 /* During the goodbye only the peer's close is of interest. */
 static void
-discard(struct leg *l, short what)
+discard(struct login_leg *l, short what)
 {
 	uint8_t bytes[READ_CHUNK];
 	ssize_t n = recv(l->fd, bytes, sizeof(bytes), 0);
@@ -295,9 +295,9 @@ discard(struct leg *l, short what)
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	struct leg *l = arg;
+	struct login_leg *l = arg;
 	uint8_t *at;
-	size_t room = GATE_LEG_IN_MAX - l->in.len;
+	size_t room = LOGIN_LEG_IN_MAX - l->in.len;
 	ssize_t n;
 
 	(void)fd;
@@ -334,14 +334,14 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-leg_disconnect(struct leg *l, enum ssh_disconnect code, const char *text)
+login_leg_disconnect(struct login_leg *l, enum ssh_disconnect code, const char *text)
 {
 	transport_disconnect(l->transport, code, text);
 	say_goodbye(l, ERR_CLOSED);
 }
 
 static struct addr
-addr_of(const struct leg *l, int (*get)(int, struct sockaddr *, socklen_t *))
+addr_of(const struct login_leg *l, int (*get)(int, struct sockaddr *, socklen_t *))
 {
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
@@ -354,25 +354,25 @@ addr_of(const struct leg *l, int (*get)(int, struct sockaddr *, socklen_t *))
 }
 
 struct addr
-leg_local_addr(const struct leg *l)
+login_leg_local_addr(const struct login_leg *l)
 {
 	return addr_of(l, getsockname);
 }
 
 struct addr
-leg_peer_addr(const struct leg *l)
+login_leg_peer_addr(const struct login_leg *l)
 {
 	return addr_of(l, getpeername);
 }
 
 int
-leg_fd(const struct leg *l)
+login_leg_fd(const struct login_leg *l)
 {
 	return l->fd;
 }
 
 struct span
-leg_received(const struct leg *l)
+login_leg_received(const struct login_leg *l)
 {
 	return buf_span(&l->in);
 }
