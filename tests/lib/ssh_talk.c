@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -211,6 +212,20 @@ send_data(struct talk *k, struct span data)
 	k->n_sent += data.len;
 }
 
+static void
+rekey_when_due(struct talk *k)
+{
+	size_t n = k->n_sent + k->n_echoed;
+
+	if (transport_is_rekeying(k->t))
+		return;
+	if (transport_rekey_is_due(k->t) ||
+		(k->rekey_every != 0 && n >= k->rekeyed_at + k->rekey_every)) {
+		check(k, transport_rekey(k->t), "rekeying");
+		k->rekeyed_at = n;
+	}
+}
+
 /* How much may go in the next packet. */
 static size_t
 room(const struct talk *k)
@@ -256,6 +271,7 @@ client_push(struct talk *k)
 		for (size_t i = 0; i < n; i++)
 			data[i] = number_at(k->n_sent + i);
 		send_data(k, span_of(data, n));
+		rekey_when_due(k);
 	}
 	if (k->is_running && !k->said_eof && k->n_sent == k->n_bytes)
 		say_eof(k);
@@ -270,6 +286,7 @@ server_push(struct talk *k)
 		send_data(k, span_of(buf_span(&k->pending).ptr, n));
 		buf_consume(&k->pending, n);
 		send_window(k, (uint32_t)n);
+		rekey_when_due(k);
 	}
 	if (k->is_running && k->got_eof && !k->said_eof && k->pending.len == 0) {
 		say_eof(k);
@@ -514,20 +531,6 @@ on_event(struct talk *k, const struct transport_event *event)
 }
 
 static void
-rekey_when_due(struct talk *k)
-{
-	size_t n = k->n_sent + k->n_echoed;
-
-	if (transport_is_rekeying(k->t))
-		return;
-	if (transport_rekey_is_due(k->t) ||
-		(k->rekey_every != 0 && n >= k->rekeyed_at + k->rekey_every)) {
-		check(k, transport_rekey(k->t), "rekeying");
-		k->rekeyed_at = n;
-	}
-}
-
-static void
 take(struct talk *k)
 {
 	struct transport_event event;
@@ -573,7 +576,7 @@ static bool
 write_some(struct talk *k)
 {
 	struct buf *out = transport_out(k->t);
-	ssize_t n = write(k->fd, buf_span(out).ptr, out->len);
+	ssize_t n = send(k->fd, buf_span(out).ptr, out->len, MSG_NOSIGNAL);
 
 	if (n > 0) {
 		buf_consume(out, (size_t)n);
@@ -627,7 +630,8 @@ say_goodbye(struct talk *k)
 
 	if (k->is_done)
 		transport_disconnect(k->t, SSH_DISCONNECT_BY_APPLICATION, "done");
-	if (out->len > 0 && write(k->fd, buf_span(out).ptr, out->len) < 0)
+	if (out->len > 0 && send(k->fd, buf_span(out).ptr, out->len, MSG_NOSIGNAL) < 0 &&
+		!k->is_done)
 		fail(k, "writing: %s", strerror(errno));
 }
 
