@@ -193,6 +193,7 @@ run_test_role(const char *name)
 	(void)role_name(role_kind(t.role), role_index(t.role), t.name);
 	if (fail != NULL && strcmp(fail, t.name) == 0) {
 		log_error("this role cannot start");
+		role_close(t.role);
 		return 1;
 	}
 	if (role_drop_privileges(t.role) != OK)
@@ -834,6 +835,7 @@ Test(supervisor, an_adopted_relay_that_ends_is_not_restarted)
 
 Test(supervisor, a_relay_outlives_several)
 {
+	char fresh[2][TEXT];
 	pid_t s = start(), relay;
 
 	wait_all_linked();
@@ -843,8 +845,11 @@ Test(supervisor, a_relay_outlives_several)
 		s = start();
 		cr_assert_eq(wait_event("drain", "relay/1", NULL)->pid, relay);
 		wait_linked("relay/1", "director/0");
-		/* New ones have come up under other names. */
-		wait_linked(i == 0 ? "relay/3" : i == 1 ? "relay/5" : "relay/7", "gate/0");
+		/* The new ones have other names; both, so that the next round finds them. */
+		(void)snprintf(fresh[0], TEXT, "relay/%u", 2 + 2 * i);
+		(void)snprintf(fresh[1], TEXT, "relay/%u", 3 + 2 * i);
+		wait_linked(fresh[0], "gate/0");
+		wait_linked(fresh[1], "gate/0");
 	}
 	stop(s);
 	wait_no_children();
