@@ -34,12 +34,16 @@ struct privkey; /* owned by who loaded or made it; wiped when freed */
 
 /* The key format name of a type ("ssh-rsa", "ecdsa-sha2-nistp256", ...); NULL for KEY_NONE.  Static. */
 const char *key_type_name(enum key_type type);
+/* The signature algorithm that a type signs with by default (rsa-sha2-512 for RSA); NULL for KEY_NONE.  Static. */
+const char *key_default_sigalg(enum key_type type);
 /* The type whose key format name this is; KEY_NONE when there is none. */
 enum key_type key_type_by_name(struct span name);
 
 /*
  * Parse a public key blob, whole.  *out is owned.  ERR_FORMAT: malformed.  ERR_UNSUPPORTED: a type that we do not have
- * (certificates among them: see cert.h).  ERR_KEY: an RSA modulus out of range or a point that is not on the curve.
+ * (certificates among them: see cert.h).  ERR_KEY: an RSA modulus or exponent out of range or a point that is not on
+ * the curve.  Each key has one blob: forms that other parsers take as the same key (padded numbers, compressed points)
+ * are malformed here.
  */
 MUST_CHECK enum err pubkey_parse(struct span blob, struct pubkey **out);
 /* Parse "TYPE BASE64 [comment]", as in a .pub file.  Errors as above; ERR_FORMAT too when TYPE is not the blob's own. */
@@ -52,7 +56,7 @@ struct span pubkey_blob(const struct pubkey *k);
 bool pubkey_equal(const struct pubkey *a, const struct pubkey *b);
 /* Append "TYPE BASE64", without a comment or newline. */
 MUST_CHECK enum err pubkey_write_line(const struct pubkey *k, struct buf *out);
-/* The fingerprint of any key or certificate blob as ssh-keygen -l writes it: SHA256:... */
+/* The fingerprint of any key or certificate blob as ssh-keygen -l writes it: SHA256:...  "SHA256:?" should OpenSSL fail. */
 void key_fingerprint(struct span blob, char out[KEY_FINGERPRINT_SIZE]);
 
 /*
