@@ -20,7 +20,7 @@
 
 /* Plain data. */
 struct json_error {
-	unsigned line; /* from 1 */
+	unsigned line; /* from 1; 0: the text as a whole */
 	char text[JSON_ERROR_SIZE]; /* what is wrong there, without newline; only printable ASCII */
 };
 
