@@ -11,8 +11,8 @@
 #include <sys/types.h>
 
 /*
- * Append what the file at path holds.  ERR_LIMIT: more than out may hold.  ERR_IO with errno.  On failure out may hold a
- * part of it.
+ * Append what the file at path holds.  ERR_LIMIT: more than out may hold.  ERR_IO with errno.  On failure out may hold
+ * a part of it.
  */
 MUST_CHECK enum err file_read(const char *path, struct buf *out);
 

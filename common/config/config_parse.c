@@ -1,8 +1,8 @@
 /*
  * From text to struct config, driven by the tables of config_table.h.
  *
- * A value that is wrong is reported and left out, and the walk goes on, so that one run shows all errors.  The functions of
- * the walk return OK or ERR_NOMEM; findings are in the report.
+ * A value that is wrong is reported and left out, and the walk goes on, so that one run shows all errors.  The functions
+ * of the walk return OK or ERR_NOMEM; findings are in the report.
  */
 #include "common/config/config_parse.h"
 

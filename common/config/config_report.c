@@ -30,14 +30,16 @@ config_report_add_line(struct config_report *r, unsigned line, const char *text)
 void
 config_report_add(struct config_report *r, const char *path, const char *format, ...)
 {
-	char text[CONFIG_ERROR_SIZE], whole[CONFIG_ERROR_SIZE];
+	char text[2 * CONFIG_ERROR_SIZE];
 	va_list values;
+	int len = path[0] != '\0' ? snprintf(text, CONFIG_ERROR_SIZE, "%s: ", path) : 0;
 
+	if (len >= CONFIG_ERROR_SIZE)
+		len = CONFIG_ERROR_SIZE - 1;
 	va_start(values, format);
-	vsnprintf(text, sizeof(text), format, values);
+	vsnprintf(text + len, sizeof(text) - (size_t)len, format, values);
 	va_end(values);
-	snprintf(whole, sizeof(whole), "%s%s%s", path, path[0] != '\0' ? ": " : "", text);
-	config_report_add_line(r, r->doc != NULL ? json_line(r->doc, path) : 0, whole);
+	config_report_add_line(r, r->doc != NULL ? json_line(r->doc, path) : 0, text);
 }
 
 /* By line; findings on one line stay in the order in which they were made, which is the order in memory. */

@@ -46,30 +46,30 @@ same_text(const char *a, const char *b)
 	return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
-/* Two nodes of one identity would accept each other's certificates. */
+/* Two nodes of one identity would accept each other's certificates.  n_pool is the pool's place. */
 static void
-check_node_pair(const struct config_pool *pool, size_t i, size_t j, const char *pool_path,
-	struct config_report *r)
+check_node_pair(const struct config *c, size_t n_pool, size_t i, size_t j, struct config_report *r)
 {
-	const struct config_node *a = &pool->nodes.items[i], *b = &pool->nodes.items[j];
+	const struct config_node *nodes = c->pools.items[n_pool].nodes.items;
+	const struct config_node *a = &nodes[i], *b = &nodes[j];
 	char path[CONFIG_PATH_SIZE];
 
 	if (same_text(a->name, b->name)) {
-		snprintf(path, sizeof(path), "%s.nodes[%zu].name", pool_path, j);
+		snprintf(path, sizeof(path), "pools[%zu].nodes[%zu].name", n_pool, j);
 		config_report_add(r, path, "\"%s\" is the name of nodes[%zu] already", b->name, i);
 	} else if (same_text(a->identity, b->identity)) {
-		snprintf(path, sizeof(path), "%s.nodes[%zu].identity", pool_path, j);
+		snprintf(path, sizeof(path), "pools[%zu].nodes[%zu].identity", n_pool, j);
 		config_report_add(
 			r, path, "\"%s\" is the identity of nodes[%zu] already", b->identity, i);
 	}
 }
 
 static void
-check_nodes(const struct config_pool *pool, const char *pool_path, struct config_report *r)
+check_nodes(const struct config *c, size_t n_pool, struct config_report *r)
 {
-	for (size_t j = 1; j < pool->nodes.n; j++) {
+	for (size_t j = 1; j < c->pools.items[n_pool].nodes.n; j++) {
 		for (size_t i = 0; i < j; i++)
-			check_node_pair(pool, i, j, pool_path, r);
+			check_node_pair(c, n_pool, i, j, r);
 	}
 }
 
@@ -94,13 +94,9 @@ check_listen(const struct config_listen *listen, struct config_report *r)
 void
 config_check_names(const struct config *c, struct config_report *r)
 {
-	char path[CONFIG_PATH_SIZE];
-
 	check_listen(&c->listen, r);
-	for (size_t i = 0; i < c->pools.n; i++) {
-		snprintf(path, sizeof(path), "pools[%zu]", i);
-		check_nodes(&c->pools.items[i], path, r);
-	}
+	for (size_t i = 0; i < c->pools.n; i++)
+		check_nodes(c, i, r);
 }
 
 static void

@@ -33,7 +33,10 @@ enum transport_phase {
 #define TRANSPORT_OUT_MAX ((size_t)4 << 20)
 #define TRANSPORT_SEALED_GROWTH 8
 
-/* Asked once per key exchange of a client role: may this be the peer's host key?  The signature is checked by us. */
+/*
+ * Asked in the first key exchange of a client role: may this be the peer's host key?  Later ones must show the same key.
+ * The signature is checked by us, afterwards: what is asked about is claimed and not yet proved.
+ */
 typedef bool (*transport_host_key_fn)(void *arg, struct span host_key);
 
 /* Borrowed by the transport for its whole life; may serve many. */
@@ -41,7 +44,7 @@ struct transport_config {
 	enum transport_role role;
 	const char *ident; /* ours, without CR LF */
 	const char *kex; /* name lists in order of preference; NULL: all that we have */
-	const char *host_keys;
+	const char *host_keys; /* a server should name those that it has keys for */
 	const char *ciphers;
 	uint64_t rekey_bytes; /* volume per key; 0: as the cipher says */
 	size_t waiting_max; /* 0: TRANSPORT_WAITING_MAX */
