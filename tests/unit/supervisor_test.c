@@ -455,6 +455,9 @@ start_program(const char *program)
 		return pid;
 	(void)snprintf(config, sizeof(config), "%s/config.json", bench->dir);
 	(void)dup2(bench->log[1], STDERR_FILENO);
+	/* Something that whoever starts it left open: no role may have it. */
+	if (dup(STDIN_FILENO) < 0)
+		abort();
 	(void)unsetenv("BXFI_MAP");
 	(void)execv(program, argv);
 	abort();
@@ -829,7 +832,7 @@ Test(supervisor, an_adopted_relay_that_ends_is_not_restarted)
 	(void)snprintf(text, sizeof(text), "relay/0 (pid %d) has ended", (int)relay);
 	wait_log(text);
 	stop(s);
-	cr_assert_null(find_event("up", "relay/0", NULL));
+	cr_assert_null(strstr(bench->text, "relay/0 is started again"));
 	wait_no_children();
 }
 
