@@ -33,10 +33,14 @@ MaxAuthTries 10
 Subsystem sftp /usr/lib/openssh/sftp-server
 AcceptEnv LANG LC_* SCENARIO_*
 """
-PRINCIPALS = """TrustedUserCAKeys /etc/ssh/sshbroker_ca.pub
+PRINCIPALS = """TrustedUserCAKeys /etc/ssh/sshbroker/ca.pub
 AuthorizedPrincipalsCommand {command} %u %h %i %F %k
 AuthorizedPrincipalsCommandUser %u
 PermitUserEnvironment SSHBROKER_*
+"""
+SETTINGS = """ca_key {ca}
+node {name}
+authorized_keys_file .ssh/authorized_keys
 """
 
 
@@ -113,13 +117,15 @@ class Sshd:
         """These lines stand before the rest of sshd_config from the next start() or restart()."""
         self.write("/etc/ssh/sshd_config.d/10-scenario.conf", text)
 
-    def install_helper(self, program, *ca_public_keys):
-        """Trust the broker's user CA, through the helper that decides for the node.  Needs a restart."""
+    def install_helper(self, program, ca_public_key, *other_cas):
+        """Trust the broker's user CA through the helper that decides for the node, and other CAs.  Needs a start()."""
         shutil.copy(program, self.folder / "principals")
-        self.run("install", "-m", "755", "/run/node/principals", HELPER)
+        self.run("install", "-m", "711", "/run/node/principals", HELPER)
         if proc.is_sanitized():
             self._wrap_helper()
-        self.write("/etc/ssh/sshbroker_ca.pub", "".join(ca_public_keys))
+        self.run("mkdir", "-p", "/etc/ssh/sshbroker")
+        self.write("/etc/ssh/sshbroker/ca.pub", "".join(f"{ca}\n" for ca in (ca_public_key, *other_cas)))
+        self.write("/etc/ssh/sshbroker/principals.conf", SETTINGS.format(ca=ca_public_key, name=self.name))
         self.write("/etc/ssh/sshd_config.d/sshbroker.conf", PRINCIPALS.format(command=HELPER))
 
     def _wrap_helper(self):
