@@ -77,7 +77,7 @@ class Demo:
             self.nodes[-1].authorize(user, keys.public(self.key))
         self.broker = DemoBroker(DEMO / "broker", self.nodes, log={"level": "info"})
         for node in self.nodes:
-            node.install_helper(proc.program("sshbroker-principals"), keys.public(self.broker.ca))
+            node.install_helper(proc.program("sshbroker-principals"), keys.public(self.broker.ca) + "\n")
             node.start()
         self.broker.start()
         self.endpoint = self.broker.endpoint()

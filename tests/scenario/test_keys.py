@@ -135,7 +135,7 @@ def test_a_node_without_the_helper_refuses_the_certificate(brokered):
     pool = brokered(nodes=1)
     client = pool.client(options="PreferredAuthentications publickey")
     node = pool.nodes[0]
-    node.write("/etc/ssh/sshd_config.d/sshbroker.conf", "TrustedUserCAKeys /etc/ssh/sshbroker/ca.pub\n")
+    node.write("/etc/ssh/sshd_config.d/sshbroker.conf", "TrustedUserCAKeys /etc/ssh/sshbroker_ca.pub\n")
     node.restart()
     assert denied(client.run("echo in"))
     assert "Accepted" not in node.log_since()

@@ -18,8 +18,8 @@ def node_pool(make_pool, tmp_path_factory):
     for name in (OURS, OTHER):
         keys.make_key(pool.folder, name)
     node = pool.nodes[0]
-    node.install_helper(proc.program("sshbroker-principals"), keys.public(pool.folder / OURS),
-                        keys.public(pool.folder / OTHER))
+    node.install_helper(proc.program("sshbroker-principals"), keys.public(pool.folder / OURS) + "\n",
+                        keys.public(pool.folder / OTHER) + "\n")
     node.restart()
     return pool
 

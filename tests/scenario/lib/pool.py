@@ -50,7 +50,7 @@ class Pool:
             keys_of = host_keys(self.nodes) if host_keys else None
             self.broker = Broker(self.folder / "b", self.nodes, keys_of, **settings)
             for node in self.nodes:
-                node.install_helper(proc.program("sshbroker-principals"), keys.public(self.broker.ca))
+                node.install_helper(proc.program("sshbroker-principals"), keys.public(self.broker.ca) + "\n")
         for node in self.nodes:
             node.start()
         if self.broker:
