@@ -124,14 +124,16 @@ command_start(char *const *argv, const struct user *user, int stdin_fd, struct c
 	e = strict_modes_check_program(argv[0], 0, why);
 	if (e != OK)
 		return e;
-	why_set(why, "%s cannot be run", argv[0]);
-	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+	if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
+		why_set(why, "%s cannot be run: %s", argv[0], strerror(errno));
 		return ERR_IO;
+	}
 	block_sigchld();
 	out->deadline_ms = lines_now_ms() + COMMAND_TIME_MAX_MS;
 	r = spawn(argv, user, stdin_fd, pipe_fds[1], &out->pid);
 	close(pipe_fds[1]);
 	if (r != 0) {
+		why_set(why, "%s cannot be run: %s", argv[0], strerror(r));
 		close(pipe_fds[0]);
 		errno = r;
 		return ERR_IO;

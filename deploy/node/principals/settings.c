@@ -149,7 +149,7 @@ set_value(const struct keyword *k, struct span value, struct settings *s)
 	case KIND_NONE:
 		break;
 	}
-	assert(!"every keyword has a kind");
+	assert(false && "every keyword has a kind");
 	return ERR_FORMAT;
 }
 
@@ -179,19 +179,17 @@ cut_at(struct span *rest, uint8_t c)
 }
 
 static enum err
-parse_line(struct span line, unsigned number, struct settings *s, char *why)
+parse_line(struct span line, unsigned number, struct settings *s, char why[WHY_SIZE])
 {
-	struct span name = cut_at(&line, ' ');
-	const struct keyword *k = find_keyword(name);
+	const struct keyword *k;
 	enum err e;
 
-	if (name.len == 0 || name.ptr[0] == '#')
+	if (line.len == 0 || line.ptr[0] == '#')
 		return OK;
+	k = find_keyword(cut_at(&line, ' '));
 	if (k == NULL || !value_is_clean(line)) {
-		why_set(why,
-			k == NULL ? "line %u: no such keyword"
-				  : "line %u: no value, or not one of text",
-			number);
+		why_set(why, "line %u: %s", number,
+			k == NULL ? "no such keyword" : "no value, or not one of text");
 		return ERR_FORMAT;
 	}
 	e = set_value(k, line, s);
@@ -202,7 +200,7 @@ parse_line(struct span line, unsigned number, struct settings *s, char *why)
 }
 
 static enum err
-parse_lines(struct span text, struct settings *s, char *why)
+parse_lines(struct span text, struct settings *s, char why[WHY_SIZE])
 {
 	enum err e = OK;
 
@@ -235,7 +233,7 @@ settings_parse(struct span text, struct settings *out, char why[WHY_SIZE])
 }
 
 static enum err
-read_checked(const char *path, uid_t owner, struct buf *text, char *why)
+read_checked(const char *path, uid_t owner, struct buf *text, char why[WHY_SIZE])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	enum err e;
