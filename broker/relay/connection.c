@@ -318,7 +318,7 @@ make(struct connection *c, const struct msg_hand_over *m, int fds[2], uint64_t *
 	e = make_legs(c, m, fds);
 	if (e == OK && evtimer_assign(&c->timer, p->base, on_timer, c) != 0)
 		e = ERR_NOMEM;
-	return e == OK ? table_add(&p->table, c) : e;
+	return e == OK ? connection_table_add(&p->table, c) : e;
 }
 
 enum err
@@ -368,7 +368,7 @@ connection_free(struct connection *c)
 	if (c == NULL)
 		return;
 	if (c->state != CONNECTION_NONE)
-		table_remove(&c->process->table, c);
+		connection_table_remove(&c->process->table, c);
 	if (event_initialized(&c->timer))
 		(void)event_del(&c->timer);
 	c->process->n_queued -= c->n_queued;

@@ -75,7 +75,7 @@ on_end_connection(struct link *l, struct ipc_message *m)
 
 	if (message_decode(msg_end_connection_fields, m->body, &end) != OK)
 		return ERR_FORMAT;
-	c = table_find(&l->process->table, end.conn);
+	c = connection_table_find(&l->process->table, end.conn);
 	if (c == NULL)
 		return OK;
 	ending_by_us(c, END_ADMIN, (enum ssh_disconnect)end.code, end.text);
@@ -93,7 +93,7 @@ on_kex_signed(struct link *l, struct ipc_message *m)
 
 	if (message_decode(msg_kex_signed_fields, m->body, &answer) != OK)
 		return ERR_FORMAT;
-	c = table_find(&l->process->table, answer.conn);
+	c = connection_table_find(&l->process->table, answer.conn);
 	if (c == NULL)
 		return OK;
 	rekey_on_signed(c, &answer);
@@ -109,7 +109,7 @@ on_hostkeys_proved(struct link *l, struct ipc_message *m)
 
 	if (message_decode(msg_hostkeys_proved_fields, m->body, &answer) != OK)
 		return ERR_FORMAT;
-	c = table_find(&l->process->table, answer.conn);
+	c = connection_table_find(&l->process->table, answer.conn);
 	if (c == NULL)
 		return OK;
 	control_on_proved(c, &answer);

@@ -1,7 +1,7 @@
 /*
  * The connections of a relay.
  */
-#include "broker/relay/table.h"
+#include "broker/relay/connection_table.h"
 
 #include "broker/relay/connection.h"
 
@@ -9,11 +9,11 @@
 static size_t
 chain_of(uint64_t id)
 {
-	return (size_t)((id ^ id >> 32) % TABLE_CHAINS);
+	return (size_t)((id ^ id >> 32) % CONNECTION_TABLE_CHAINS);
 }
 
 struct connection *
-table_find(const struct table *t, uint64_t id)
+connection_table_find(const struct connection_table *t, uint64_t id)
 {
 	struct connection *c = t->chains[chain_of(id)];
 
@@ -23,11 +23,11 @@ table_find(const struct table *t, uint64_t id)
 }
 
 enum err
-table_add(struct table *t, struct connection *c)
+connection_table_add(struct connection_table *t, struct connection *c)
 {
 	struct connection **chain = &t->chains[chain_of(c->id)];
 
-	if (table_find(t, c->id) != NULL)
+	if (connection_table_find(t, c->id) != NULL)
 		return ERR_EXISTS;
 	c->next_same = *chain;
 	*chain = c;
@@ -41,7 +41,7 @@ table_add(struct table *t, struct connection *c)
 }
 
 void
-table_remove(struct table *t, struct connection *c)
+connection_table_remove(struct connection_table *t, struct connection *c)
 {
 	struct connection **link = &t->chains[chain_of(c->id)];
 
