@@ -1,9 +1,10 @@
 /*
  * OpenSSH certificates: parse and verify, and ask what they say.
  *
- * A certificate is "string type, string nonce, the certified key's fields, u64 serial, u32 kind, string key id, string
- * principals, u64 valid after, u64 valid before, string critical options, string extensions, string reserved, string CA
- * key, string signature", the signature being over all before it.
+ * A certificate is "string type, string nonce, the certified key's fields, u64 serial, u32 kind,
+ * string key id, string principals, u64 valid after, u64 valid before, string critical options,
+ * string extensions, string reserved, string CA key, string signature", the signature being over
+ * all before it.
  */
 #include "common/ssh/cert.h"
 
@@ -62,7 +63,9 @@ cert_sigalg(struct span algorithm, struct span *sigalg)
 	return OK;
 }
 
-/* Names end up as C strings, here and in sshd: a NUL inside would make two readers see two names. */
+/*
+ * Names end up as C strings, here and in sshd: a NUL inside would make two readers see two names.
+ */
 static enum err
 get_name(struct wire_reader *r, struct span *out)
 {
@@ -124,9 +127,9 @@ has_option(struct span list, struct span wanted)
 }
 
 /*
- * The format demands options sorted by name and none twice.  A name twice is refused: two readers could each believe
- * another one.  The order is not: neither does sshd, it means nothing, and a certificate that logs in to a node directly
- * shall log in through us.
+ * The format demands options sorted by name and none twice.  A name twice is refused: two readers
+ * could each believe another one.  The order is not looked at, as sshd does not: it means nothing,
+ * and a certificate that logs in to a node directly shall log in through us.
  */
 static enum err
 check_options(struct span list)
@@ -229,7 +232,9 @@ verify(const struct pubkey *ca_key, const struct cert_walk *w)
 	struct wire_reader r = wire_reader_of(w->signature);
 	struct span sigalg;
 
-	/* Any algorithm of ours that fits the CA's key will do; pubkey_verify refuses the others. */
+	/*
+	 * Any algorithm of ours that fits the CA's key will do; pubkey_verify refuses the others.
+	 */
 	if (wire_get_string(&r, &sigalg) != OK)
 		return ERR_FORMAT;
 	return pubkey_verify(ca_key, sigalg, w->signed_part, w->signature);
@@ -244,7 +249,10 @@ parse(struct cert *c)
 
 	if (e == OK)
 		e = parse_key(&w, &c->key);
-	/* A certificate in the place of the CA's key is a type that pubkey_parse does not have: no chains. */
+	/*
+	 * A certificate in the place of the CA's key is a type that pubkey_parse does not have: no
+	 * chains.
+	 */
 	if (e == OK)
 		e = pubkey_parse(w.ca_blob, &c->ca_key);
 	if (e == OK)

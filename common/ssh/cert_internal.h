@@ -1,6 +1,7 @@
 /*
- * A certificate's structure without its cryptography: for the parser, the minter's own check, and the fuzzer (whose
- * signatures hardly ever verify).  Not for anybody else: what was only walked is not proved.
+ * A certificate's structure without its cryptography: for the parser, the minter's own check, and
+ * the fuzzer (whose signatures hardly ever verify).  Not for anybody else: what was only walked is
+ * not proved.
  */
 #ifndef COMMON_SSH_CERT_INTERNAL_H
 #define COMMON_SSH_CERT_INTERNAL_H

@@ -136,7 +136,10 @@ cert_mint(const struct cert_template *t, const struct privkey *ca, struct buf *o
 	e = put_signed_part(t, privkey_public(ca), &b);
 	if (e == OK)
 		e = put_signature(ca, &b);
-	/* What the parser would refuse (too many principals, a wrong kind) is refused by its own rules. */
+	/*
+	 * What the parser would refuse (too many principals, a wrong kind) is refused by its own
+	 * rules.
+	 */
 	if (e == OK)
 		e = cert_walk(buf_span(&b), &w);
 	if (e == OK)

@@ -8,9 +8,8 @@
 #include <openssl/rand.h>
 
 #define LENGTH_LEN 4
-#define PADDING_MIN 4
 /* packet_length covers the padding length byte, one byte of payload and the least padding. */
-#define LENGTH_MIN (1 + 1 + PADDING_MIN)
+#define LENGTH_MIN (1 + 1 + PACKET_PADDING_MIN)
 
 static const struct cipher_info *
 info_of(const struct packet_stream *s)
@@ -80,7 +79,7 @@ packet_open(struct packet_stream *s, uint8_t *bytes, size_t len, struct packet *
 	if (e != OK)
 		return e;
 	padding = bytes[LENGTH_LEN];
-	if (padding < PADDING_MIN || (uint32_t)padding + 2 > length)
+	if (padding < PACKET_PADDING_MIN || (uint32_t)padding + 2 > length)
 		return ERR_FORMAT;
 	*out = (struct packet){.start = bytes,
 		.length = length,
@@ -97,7 +96,7 @@ padding_for(const struct cipher_info *info, size_t payload_len)
 	size_t covered = 1 + payload_len + (info->length_is_aligned ? LENGTH_LEN : 0);
 	size_t padding = info->block - covered % info->block;
 
-	return padding < PADDING_MIN ? padding + info->block : padding;
+	return padding < PACKET_PADDING_MIN ? padding + info->block : padding;
 }
 
 size_t
@@ -136,6 +135,9 @@ packet_seal_at(struct packet_stream *s, struct span payload, uint8_t *at, size_t
 		return ERR_LIMIT;
 	padding = padding_for(info, payload.len);
 	length = 1 + payload.len + padding;
+	/* In cleartext the length field is padded, too, so that the very largest payloads do not fit. */
+	if (length > PACKET_LENGTH_MAX)
+		return ERR_LIMIT;
 	wire_poke_u32(at, (uint32_t)length);
 	at[LENGTH_LEN] = (uint8_t)padding;
 	memmove(at + LENGTH_LEN + 1, payload.ptr, payload.len);

@@ -9,10 +9,12 @@
 
 /* The largest packet_length accepted and sent; OpenSSH's own limit (RFC 4253 section 6.1 asks for 35,000 at least). */
 #define PACKET_LENGTH_MAX ((uint32_t)256 * 1024)
+/* The least padding (RFC 4253 section 6). */
+#define PACKET_PADDING_MIN 4
 /* All of a packet: length field, content, tag. */
 #define PACKET_SIZE_MAX (4 + (size_t)PACKET_LENGTH_MAX + CIPHER_TAG_MAX)
-/* The largest payload that fits with the most padding that alignment can ask for. */
-#define PACKET_PAYLOAD_MAX ((size_t)PACKET_LENGTH_MAX - 1 - 32)
+/* The largest payload that is accepted and sent: what can be opened can be sealed again, under each cipher of ours. */
+#define PACKET_PAYLOAD_MAX ((size_t)PACKET_LENGTH_MAX - 1 - PACKET_PADDING_MIN)
 
 /* Packets under one key, at most, in either direction (RFC 4344 section 3.1). */
 #define PACKET_COUNT_MAX ((uint64_t)1 << 31)

@@ -25,6 +25,7 @@ enum message_class {
 	CLASS_NEWKEYS,
 	CLASS_KEX_INIT,
 	CLASS_KEX_REPLY,
+	CLASS_KEX_OTHER, /* of methods that we do not have */
 	CLASS_AUTH,
 	CLASS_CONNECTION,
 	CLASS_PING, /* PING and PONG */
@@ -99,6 +100,8 @@ class_of(uint8_t type)
 
 	if (type < ARRAY_LEN(low))
 		return low[type];
+	if (type >= 30 && type <= 49)
+		return CLASS_KEX_OTHER;
 	if (type >= 50 && type <= 79)
 		return CLASS_AUTH;
 	if (ssh_message_is_relayed(type))
@@ -149,6 +152,17 @@ verdict_for(const struct transport *t, enum message_class class)
 	return v;
 }
 
+void
+transport_init_queues(struct transport *t)
+{
+	size_t max = t->config->waiting_max;
+
+	if (max == 0)
+		max = TRANSPORT_WAITING_MAX;
+	buf_init(&t->waiting, max);
+	buf_init(&t->out, TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * max);
+}
+
 enum err
 transport_new(const struct transport_config *config, struct transport **out)
 {
@@ -157,11 +171,10 @@ transport_new(const struct transport_config *config, struct transport **out)
 
 	if (t == NULL)
 		return ERR_NOMEM;
+	assert(strlen(config->ident) <= TRANSPORT_IDENT_MAX);
 	t->config = config;
 	t->state = TRANSPORT_IDENT;
-	buf_init(&t->out, TRANSPORT_OUT_MAX);
-	buf_init(&t->waiting,
-		config->waiting_max != 0 ? config->waiting_max : TRANSPORT_WAITING_MAX);
+	transport_init_queues(t);
 	t->own_ident = strdup(config->ident);
 	if (t->own_ident != NULL)
 		e = buf_append(&t->out, config->ident, strlen(config->ident));
@@ -200,7 +213,8 @@ transport_seal_now(struct transport *t, struct span payload)
 	return packet_seal(&t->sealed, payload, &t->out);
 }
 
-static enum err
+/* A leg that cannot even say goodbye is closed by its owner all the same. */
+static void
 send_disconnect(struct transport *t, enum ssh_disconnect code, const char *text)
 {
 	struct buf b = {0};
@@ -216,7 +230,6 @@ send_disconnect(struct transport *t, enum ssh_disconnect code, const char *text)
 	if (e == OK)
 		e = transport_seal_now(t, buf_span(&b));
 	buf_clear(&b);
-	return e;
 }
 
 /* What has been queued for after a key exchange is lost with the leg: there will be no keys to send it under. */
@@ -228,9 +241,8 @@ transport_disconnect(struct transport *t, enum ssh_disconnect code, const char *
 	t->failure.code = code;
 	snprintf(t->failure.text, sizeof(t->failure.text), "%s", text);
 	t->state = TRANSPORT_DEAD;
-	/* A leg that cannot even say goodbye is closed by its owner all the same. */
-	if (send_disconnect(t, code, text) != OK)
-		buf_clear(&t->waiting);
+	buf_clear(&t->waiting);
+	send_disconnect(t, code, text);
 }
 
 enum err
@@ -275,6 +287,8 @@ step_ident(struct transport *t, const uint8_t *bytes, size_t len, size_t *used)
 	size_t left = TRANSPORT_PRELUDE_MAX - t->prelude;
 	const uint8_t *end = memchr(bytes, '\n', len < left ? len : left);
 	struct span line;
+	size_t size;
+	enum err e;
 
 	if (end == NULL && len < left &&
 		(t->config->role == TRANSPORT_CLIENT || len <= TRANSPORT_IDENT_MAX + 1))
@@ -283,15 +297,19 @@ step_ident(struct transport *t, const uint8_t *bytes, size_t len, size_t *used)
 		return transport_fail(t, ERR_LIMIT, SSH_DISCONNECT_PROTOCOL_ERROR,
 			"no identification string where one is due");
 	line = span_of(bytes, (size_t)(end - bytes));
-	*used = line.len + 1;
+	size = line.len + 1;
 	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
 		line.len--;
 	if (t->config->role == TRANSPORT_CLIENT &&
 		(line.len < 4 || memcmp(line.ptr, "SSH-", 4) != 0)) {
-		t->prelude += *used;
+		t->prelude += size;
+		*used = size;
 		return OK;
 	}
-	return take_ident(t, line);
+	e = take_ident(t, line);
+	if (e == OK)
+		*used = size;
+	return e;
 }
 
 static enum err
@@ -346,17 +364,25 @@ static enum err
 refuse(struct transport *t, const struct packet *p)
 {
 	uint8_t payload[5] = {SSH_MSG_UNIMPLEMENTED};
+	enum err e;
 
 	wire_poke_u32(payload + 1, p->seq);
-	return transport_seal_now(t, span_of(payload, sizeof(payload)));
+	e = transport_seal_now(t, span_of(payload, sizeof(payload)));
+	if (e == ERR_LIMIT)
+		return transport_fail(t, e, SSH_DISCONNECT_BY_APPLICATION,
+			"too many unknown messages, and their answers are not read");
+	return e == OK ? OK : fail_packet(t, e);
 }
 
-/* A wrong guess of the peer's is the one packet of an exchange that is skipped (RFC 4253 section 7.1). */
+/*
+ * A wrong guess of the peer's is the one packet of an exchange that is skipped (RFC 4253 section 7.1).  It may be of a
+ * method that we do not have.
+ */
 static bool
 is_wrong_guess(struct transport *t, enum message_class class)
 {
 	if (t->state != TRANSPORT_KEX || !t->exchange->skip_next ||
-		(class != CLASS_KEX_INIT && class != CLASS_KEX_REPLY))
+		(class != CLASS_KEX_INIT && class != CLASS_KEX_REPLY && class != CLASS_KEX_OTHER))
 		return false;
 	t->exchange->skip_next = false;
 	return true;
@@ -458,11 +484,14 @@ transport_is_clear(const struct transport *t)
 	return t->clear && t->state != TRANSPORT_DEAD;
 }
 
-/* These may be sent at any time once there is a packet protocol (RFC 4253 section 7.1). */
+/*
+ * These may be sent during a key exchange (RFC 4253 section 7.1), but not during the first one, where strict KEX has them
+ * end the leg.
+ */
 static bool
-goes_past_a_key_exchange(uint8_t type)
+goes_past_a_key_exchange(const struct transport *t, uint8_t type)
 {
-	return type >= SSH_MSG_DISCONNECT && type <= SSH_MSG_DEBUG;
+	return t->session_id.len > 0 && type >= SSH_MSG_DISCONNECT && type <= SSH_MSG_DEBUG;
 }
 
 enum err
@@ -473,7 +502,7 @@ transport_send(struct transport *t, struct span payload)
 	assert(payload.len > 0);
 	if (payload.len > PACKET_PAYLOAD_MAX)
 		return ERR_LIMIT;
-	if (t->clear || goes_past_a_key_exchange(payload.ptr[0]))
+	if (t->clear || goes_past_a_key_exchange(t, payload.ptr[0]))
 		return transport_seal_now(t, payload);
 	return wire_put_string(&t->waiting, payload);
 }
@@ -582,6 +611,12 @@ bool
 transport_is_rekeying(const struct transport *t)
 {
 	return t->exchange != NULL;
+}
+
+bool
+transport_takes_data(const struct transport *t)
+{
+	return t->state == TRANSPORT_OPEN;
 }
 
 struct span

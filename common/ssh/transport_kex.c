@@ -46,26 +46,30 @@ is_first(const struct transport *t)
 
 /*
  * What we offer.  The pseudo-algorithms belong to the first exchange only.  A client role asks for the same again in
- * later ones: the node has them, and the host key must stay what it was.
+ * later ones: the node has them, the host key must stay what it was, and with the same cipher packets can go on being
+ * re-encrypted where they stand.
  */
-static void
+static enum err
 make_offer(const struct transport *t, char kex[NAME_LIST_MAX], struct kexinit_offer *offer)
 {
 	const struct transport_config *c = t->config;
 	bool is_client = c->role == TRANSPORT_CLIENT;
-	const char *names = c->kex != NULL ? c->kex : kex_names();
+	const char *pseudo = "";
+	int len;
 
-	offer->host_keys = c->host_keys;
+	offer->host_keys = c->host_keys != NULL ? c->host_keys : sigalg_names();
 	offer->ciphers = c->ciphers != NULL ? c->ciphers : cipher_names();
 	offer->kex = kex;
-	if (!is_first(t)) {
-		snprintf(kex, NAME_LIST_MAX, "%s", names);
-		if (is_client)
-			offer->host_keys = t->host_key_alg;
-		return;
+	if (is_first(t))
+		pseudo = is_client ? "," KEXINIT_EXT_INFO_C "," KEXINIT_STRICT_C
+				   : "," KEXINIT_STRICT_S;
+	else if (is_client) {
+		offer->host_keys = t->host_key_alg;
+		offer->ciphers = cipher_info(cipher_kind(t->sealed.cipher))->name;
 	}
-	snprintf(kex, NAME_LIST_MAX, "%s,%s", names,
-		is_client ? KEXINIT_EXT_INFO_C "," KEXINIT_STRICT_C : KEXINIT_STRICT_S);
+	len = snprintf(kex, NAME_LIST_MAX, "%s%s", c->kex != NULL ? c->kex : kex_names(), pseudo);
+	/* A list that was cut would silently lack strict KEX. */
+	return len >= 0 && len < NAME_LIST_MAX ? OK : ERR_LIMIT;
 }
 
 enum err
@@ -79,8 +83,9 @@ transport_send_kexinit(struct transport *t)
 		t->exchange = calloc(1, sizeof(*t->exchange));
 	if (t->exchange == NULL)
 		return ERR_NOMEM;
-	make_offer(t, kex, &offer);
-	e = kexinit_write(&offer, &t->exchange->own_kexinit);
+	e = make_offer(t, kex, &offer);
+	if (e == OK)
+		e = kexinit_write(&offer, &t->exchange->own_kexinit);
 	if (e == OK)
 		e = transport_seal_now(t, buf_span(&t->exchange->own_kexinit));
 	if (e == OK)
@@ -88,15 +93,23 @@ transport_send_kexinit(struct transport *t)
 	return e;
 }
 
-/* The first exchange settles whether strict KEX and EXT_INFO are in use, for the whole life of the leg. */
+/*
+ * The first exchange settles whether strict KEX and EXT_INFO are in use, for the whole life of the leg.  Strict KEX is when
+ * both sides have said so.
+ */
 static enum err
 settle_extensions(struct transport *t, const struct kexinit *peer, uint32_t seq)
 {
 	bool is_server = t->config->role == TRANSPORT_SERVER;
 	struct span kex = peer->lists[KEXINIT_KEX];
+	struct kexinit own;
 
+	if (kexinit_parse(buf_span(&t->exchange->own_kexinit), &own) != OK)
+		return fail_internal(t, ERR_FORMAT);
 	t->strict = wire_namelist_has(
-		kex, span_str(is_server ? KEXINIT_STRICT_C : KEXINIT_STRICT_S));
+			    kex, span_str(is_server ? KEXINIT_STRICT_C : KEXINIT_STRICT_S)) &&
+		wire_namelist_has(own.lists[KEXINIT_KEX],
+			span_str(is_server ? KEXINIT_STRICT_S : KEXINIT_STRICT_C));
 	t->peer_takes_ext_info = is_server && wire_namelist_has(kex, span_str(KEXINIT_EXT_INFO_C));
 	if (t->strict && seq != 0)
 		return transport_fail(t, ERR_PROTO, SSH_DISCONNECT_PROTOCOL_ERROR,
@@ -271,6 +284,15 @@ send_ext_info(struct transport *t)
 	return e;
 }
 
+/* The peer may take its time with its NEWKEYS, and an ephemeral key should not live for longer than it is needed. */
+static void
+forget_secrets(struct exchange *x)
+{
+	buf_clear(&x->secret);
+	kex_free(x->kex);
+	x->kex = NULL;
+}
+
 /*
  * The exchange hash is known and vouched for: make both keys, send NEWKEYS and go on under the new key.  EXT_INFO must
  * be the very next packet after the first NEWKEYS (RFC 8308 section 2.4).
@@ -296,6 +318,7 @@ finish(struct transport *t, const struct kex_hash *hash)
 		return e;
 	}
 	packet_stream_rekey(&t->sealed, next_out, t->strict);
+	forget_secrets(x);
 	t->method = x->choice.method;
 	memcpy(t->host_key_alg, x->choice.host_key_alg, sizeof(t->host_key_alg));
 	t->clear = true;

@@ -67,17 +67,21 @@ write_names(const struct transport *t, struct buf *out)
 enum err
 transport_state_write(const struct transport *t, struct buf *out)
 {
+	size_t before;
 	enum err e;
 
 	if (t->state == TRANSPORT_DEAD)
 		return ERR_BAD_STATE;
 	if (t->state != TRANSPORT_OPEN || t->exchange != NULL)
 		return ERR_AGAIN;
+	before = out->len;
 	e = write_head(t, out);
 	if (e == OK)
 		e = write_names(t, out);
 	if (e == OK)
 		e = wire_put_string(out, buf_span(&t->out));
+	if (e != OK)
+		buf_truncate(out, before);
 	return e;
 }
 
@@ -118,6 +122,8 @@ read_text(struct wire_reader *r, size_t max, char **out)
 		return ERR_FORMAT;
 	if (s.len == 0)
 		return OK;
+	if (memchr(s.ptr, '\0', s.len) != NULL)
+		return ERR_FORMAT;
 	*out = strndup((const char *)s.ptr, s.len);
 	return *out != NULL ? OK : ERR_NOMEM;
 }
@@ -163,9 +169,7 @@ transport_state_read(
 	t->config = config;
 	t->state = TRANSPORT_OPEN;
 	t->clear = true;
-	buf_init(&t->out, TRANSPORT_OUT_MAX);
-	buf_init(&t->waiting,
-		config->waiting_max != 0 ? config->waiting_max : TRANSPORT_WAITING_MAX);
+	transport_init_queues(t);
 	e = read_head(&r, t);
 	if (e == OK)
 		e = read_names(&r, t);

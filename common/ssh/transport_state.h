@@ -7,10 +7,13 @@
 #include "common/ssh/transport.h"
 
 #define TRANSPORT_STATE_VERSION 1
+/* The most bytes of a state, not counting those that wait in transport_out(). */
+#define TRANSPORT_STATE_SIZE_MAX ((size_t)4096)
 
 /*
  * Append the state of t; t itself does not change.  It holds keys in clear: wipe what you put it into.
- * ERR_AGAIN: a key exchange runs; try again when it has ended.  ERR_BAD_STATE: the leg is dead.
+ * ERR_AGAIN: a key exchange runs; try again when it has ended.  ERR_BAD_STATE: the leg is dead.  ERR_LIMIT: out is too
+ * small for it, which is transport_out()'s length and TRANSPORT_STATE_SIZE_MAX at most.
  */
 MUST_CHECK enum err transport_state_write(const struct transport *t, struct buf *out);
 

@@ -1,5 +1,6 @@
 /*
- * common/ssh/cert: certificates by ssh-keygen read here, ours read by ssh-keygen, and what must be refused.
+ * common/ssh/cert: certificates by ssh-keygen read here, ours read by ssh-keygen, and what must be
+ * refused.
  */
 #include "common/ssh/cert.h"
 
@@ -201,7 +202,10 @@ Test(cert, a_plain_key_is_no_certificate)
 	buf_clear(&blob);
 }
 
-/* What stands in a certificate that is put together here by hand; a span whose ptr is NULL means the sound value. */
+/*
+ * What stands in a certificate that is put together here by hand; a span whose ptr is NULL means
+ * the sound value.
+ */
 struct parts {
 	struct span type;
 	struct span ca_blob;
@@ -218,7 +222,10 @@ part(struct span given, const char *otherwise)
 	return given.ptr != NULL ? given : span_str(otherwise);
 }
 
-/* Parse the certificate that these parts make, for the key in ed25519.pub and truly signed by a fresh CA. */
+/*
+ * Parse the certificate that these parts make, for the key in ed25519.pub and truly signed by a
+ * fresh CA.
+ */
 static enum err
 parse_parts(const struct parts *p)
 {
