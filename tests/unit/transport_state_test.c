@@ -239,6 +239,7 @@ Test(transport_state, no_state_while_an_exchange_runs_or_when_dead)
 	leg_pair_run(&p);
 	cr_assert_eq(transport_state_write(p.server.t, &state), ERR_BAD_STATE);
 	cr_assert_eq(state.len, 0);
+	buf_clear(&state);
 	leg_pair_end(&p);
 }
 
