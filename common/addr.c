@@ -22,8 +22,8 @@ from_ipv4(const void *ip, uint16_t port)
 }
 
 /*
- * A dual-stack listener sees IPv4 clients as ::ffff:a.b.c.d: held as IPv4, so that one client is one address in every
- * limit, log and from= pattern.
+ * A dual-stack listener sees IPv4 clients as ::ffff:a.b.c.d: held as IPv4, so that one client is
+ * one address in every limit, log and from= pattern.
  */
 static struct addr
 from_ipv6(const uint8_t ip[16], uint16_t port)

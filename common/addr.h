@@ -13,7 +13,8 @@
 #define ADDR_TEXT_SIZE 64
 
 /*
- * Plain data.  An IPv4-mapped IPv6 address is always held as IPv4.  A scope ("%eth0") is not kept, nor accepted in text.
+ * Plain data.  An IPv4-mapped IPv6 address is always held as IPv4.  A scope ("%eth0") is not kept,
+ * nor accepted in text.
  */
 struct addr {
 	uint8_t family; /* 0 (none), 4 or 6 */
@@ -26,7 +27,10 @@ MUST_CHECK enum err addr_from_sockaddr(const struct sockaddr *sa, socklen_t len,
 /* Fills *out and returns its length.  a has an address. */
 socklen_t addr_to_sockaddr(const struct addr *a, struct sockaddr_storage *out);
 
-/* "10.0.0.1:22", "[::1]:22".  ERR_FORMAT: not such an address with a port (1-65535, or 0 where allow_port_0). */
+/*
+ * "10.0.0.1:22", "[::1]:22".  ERR_FORMAT: not such an address with a port (1-65535, or 0 where
+ * allow_port_0).
+ */
 MUST_CHECK enum err addr_parse(const char *text, bool allow_port_0, struct addr *out);
 /* The address alone, "10.0.0.1" or "::1"; out->port is 0. */
 MUST_CHECK enum err addr_parse_ip(const char *text, struct addr *out);

@@ -36,7 +36,10 @@ in_alphabet(uint8_t c)
 		c == '+' || c == '/';
 }
 
-/* How many "=" end the text; ERR_FORMAT when it is not whole groups of the alphabet with padding at the end only. */
+/*
+ * How many "=" end the text; ERR_FORMAT when it is not whole groups of the alphabet with padding at
+ * the end only.
+ */
 static enum err
 check_text(struct span text, size_t *padding)
 {

@@ -15,8 +15,9 @@
 MUST_CHECK enum err base64_encode(struct span bytes, struct buf *out);
 
 /*
- * Append the bytes that text stands for.  ERR_FORMAT: a character outside the alphabet (white space too), wrong padding,
- * or left-over bits that are not zero: one value has one text.  Errors of buf_append; out is unchanged on failure.
+ * Append the bytes that text stands for.  ERR_FORMAT: a character outside the alphabet (white space
+ * too), wrong padding, or left-over bits that are not zero: one value has one text.  Errors of
+ * buf_append; out is unchanged on failure.
  */
 MUST_CHECK enum err base64_decode(struct span text, struct buf *out);
 

@@ -1,5 +1,6 @@
 /*
- * The id of one client connection, as logs, certificates, messages to users and the admin view show it.
+ * The id of one client connection, as logs, certificates, messages to users and the admin view show
+ * it.
  */
 #ifndef COMMON_CONN_ID_H
 #define COMMON_CONN_ID_H

@@ -1,5 +1,6 @@
 /*
- * What a minted certificate tells the node's helper about the real user: the extension FACTS_EXTENSION.
+ * What a minted certificate tells the node's helper about the real user: the extension
+ * FACTS_EXTENSION.
  */
 #ifndef COMMON_FACTS_H
 #define COMMON_FACTS_H
@@ -12,6 +13,13 @@
 
 #define FACTS_EXTENSION "facts-v1@sshbroker"
 
+/*
+ * The longest node identity or login name, and the longest key or certificate (base64 of it must
+ * fit one argv string).
+ */
+#define FACTS_NAME_MAX 255
+#define FACTS_KEY_MAX ((size_t)32 * 1024)
+
 /* The only principal that a minted certificate ever carries. */
 #define FACTS_PRINCIPAL "sshbroker-v1"
 
@@ -22,7 +30,11 @@ enum facts_flag {
 	FACTS_NOT_FINAL = 1 << 2, /* made for an unsigned query; never signed with */
 };
 
-/* Plain data.  After facts_parse the spans borrow from the bytes parsed. */
+/*
+ * Plain data.  After facts_parse the spans borrow from the bytes parsed.  Every part must be there:
+ * names are not empty and have no control characters (they go into C strings, environments and log
+ * lines), the client has an address.
+ */
 struct facts {
 	uint64_t conn_id;
 	struct addr client; /* the user's own address and port */
@@ -33,9 +45,15 @@ struct facts {
 	uint8_t flags;
 };
 
-/* Append the extension's data (a version byte first).  Errors of buf_append. */
+/*
+ * Append the extension's data (a version byte first).  ERR_FORMAT: a part is missing, too long, or
+ * not allowed.  Errors of buf_append; out is unchanged on failure.
+ */
 MUST_CHECK enum err facts_write(const struct facts *f, struct buf *out);
-/* ERR_UNSUPPORTED: another version or an unknown flag.  ERR_FORMAT: malformed, trailing bytes. */
+/*
+ * ERR_UNSUPPORTED: another version or an unknown flag.  ERR_FORMAT: malformed, trailing bytes, or
+ * what facts_write refuses.
+ */
 MUST_CHECK enum err facts_parse(struct span data, struct facts *out);
 
 #endif

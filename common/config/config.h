@@ -145,7 +145,8 @@ struct config {
 /*
  * Parse the text of a configuration; touches no file.  file_name stands in the errors and its folder is where relative
  * paths begin.  *out is owned.  Not OK: at least one line was appended to errors, each like
- * "FILE:14: pools[0].nodes[2].port: 70000 is not a port (1-65535)"; all errors are found, not only the first.
+ * "FILE:14: pools[0].nodes[2].port: 70000 is not a port (1-65535)".  All errors are found, not only the first, save that
+ * grammar comes before values and values before how numbers fit each other.
  * ERR_FORMAT: the text has errors.  ERR_LIMIT: it is larger than CONFIG_SIZE_MAX.  ERR_NOMEM.
  */
 MUST_CHECK enum err config_parse(
@@ -162,8 +163,9 @@ MUST_CHECK enum err config_load(
 void config_free(struct config *c);
 
 /*
- * Are the files that c names there and usable: private keys readable, sound and readable by nobody else, all host keys
- * of different types, the banner short text?  Appends a line per finding as config_parse does.  ERR_FORMAT: findings.
+ * Are the files that c names there and usable: private keys readable, sound and readable by nobody else, all host keys of
+ * different types and none the user CA key, the banner a short text?  Appends a line per finding as config_parse does.
+ * ERR_FORMAT: findings.
  */
 MUST_CHECK enum err config_check_files(const struct config *c, struct buf *errors);
 

@@ -9,7 +9,8 @@
 #ifndef COMMON_CONFIG_CONFIG_KEYS_H
 #define COMMON_CONFIG_CONFIG_KEYS_H
 
-/* clang-format off: a table. */
+/* A table. */
+/* clang-format off */
 
 #define CONFIG_ROOT_KEYS(X) \
 	X(listen, LISTEN, LIST, "[\"0.0.0.0:22\", \"[::]:22\"]", 1, CONFIG_LISTEN_MAX, \
@@ -19,7 +20,7 @@
 	X(user_ca_key, PATH, ONE, CONFIG_REQUIRED, 1, 1024, \
 		"Private key that signs the certificates for the nodes. Each node trusts its public half.") \
 	X(run_dir, PATH, ONE, "\"/run/sshbroker\"", 1, 1024, \
-		"Folder for sockets and the process id, made at start.") \
+		"Folder for sockets and the process id. It is made at start.") \
 	X(banner, PATH, ONE, CONFIG_ABSENT, 1, 1024, \
 		"Text file that clients are shown before they log in. None if absent.") \
 	X(admin.socket, PATH, ONE, CONFIG_ABSENT, 1, 1024, \
@@ -132,8 +133,5 @@
 		"Users that are placed there at the same time. 0 is no limit.")
 
 /* clang-format on */
-
-#define CONFIG_REQUIRED ""
-#define CONFIG_ABSENT NULL
 
 #endif

@@ -7,15 +7,15 @@
 
 #include <stdlib.h>
 
-#define KEY(scope, member, key_type, key_shape, key_def, key_min, key_max, key_help) \
-	{.path = #member, \
-		.type = CONFIG_##key_type, \
-		.shape = CONFIG_##key_shape, \
-		.offset = offsetof(struct scope, member), \
-		.size = sizeof(((struct scope *)NULL)->member), \
-		.def = key_def, \
-		.min = key_min, \
-		.max = key_max, \
+#define KEY(scope, member, key_type, key_shape, key_def, key_min, key_max, key_help)               \
+	{.path = #member,                                                                          \
+		.type = CONFIG_##key_type,                                                         \
+		.shape = CONFIG_##key_shape,                                                       \
+		.offset = offsetof(struct scope, member),                                          \
+		.size = sizeof(((struct scope *)NULL)->member),                                    \
+		.def = key_def,                                                                    \
+		.min = key_min,                                                                    \
+		.max = key_max,                                                                    \
 		.help = key_help},
 #define ROOT_KEY(...) KEY(config, __VA_ARGS__)
 #define POOL_KEY(...) KEY(config_pool, __VA_ARGS__)
@@ -146,16 +146,6 @@ config_item_size(const struct config_key *key)
 	return key->type == CONFIG_LISTEN ? sizeof(struct addr) : sizeof(char *);
 }
 
-/* Texts are held as themselves, except for those that became a number or an address. */
-static bool
-is_held_as_text(const struct config_key *key)
-{
-	const struct config_type_info *info = config_type_info(key->type);
-
-	return info->form == CONFIG_FORM_TEXT && key->type != CONFIG_LISTEN &&
-		config_item_size(key) == sizeof(char *);
-}
-
 static void
 clear_item(const struct config_key *key, void *item)
 {
@@ -163,7 +153,7 @@ clear_item(const struct config_key *key, void *item)
 
 	if (config_type_info(key->type)->form == CONFIG_FORM_OBJECT) {
 		config_scope_clear(config_object_scope(key->type), item);
-	} else if (is_held_as_text(key)) {
+	} else if (config_type_is_held_as_text(key->type)) {
 		memcpy(&text, item, sizeof(text));
 		free(text);
 	}

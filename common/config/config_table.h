@@ -9,6 +9,10 @@
 /* The longest path of a key, with its NUL; longer ones (they can only be unknown) are cut in messages. */
 #define CONFIG_PATH_SIZE 256
 
+/* Defaults that are no JSON text. */
+#define CONFIG_REQUIRED ""
+#define CONFIG_ABSENT NULL
+
 enum config_shape { CONFIG_ONE = 0, CONFIG_LIST };
 
 struct config_key {

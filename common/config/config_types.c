@@ -161,16 +161,27 @@ static const char *const system_users_words[] = {
 };
 static const char *const kex_words[] = {"curve25519-sha256", "curve25519-sha256@libssh.org",
 	"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521", NULL};
-static const char *const cipher_words[] = {"chacha20-poly1305@openssh.com",
-	"aes256-gcm@openssh.com", "aes128-gcm@openssh.com", NULL};
+static const char *const cipher_words[] = {
+	"chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", NULL};
 static const char *const signature_words[] = {"ssh-ed25519", "ecdsa-sha2-nistp256",
 	"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256", NULL};
 
-#define NUMBER(what) {.form = CONFIG_FORM_NUMBER, .noun = what}
-#define OBJECT(what) {.form = CONFIG_FORM_OBJECT, .noun = what}
-#define WORD(list) {.form = CONFIG_FORM_TEXT, .words = list}
-#define TEXT(what, function, regex) \
-	{.form = CONFIG_FORM_TEXT, .noun = what, .accepts = function, .pattern = regex}
+#define NUMBER(what)                                                                               \
+	{                                                                                          \
+		.form = CONFIG_FORM_NUMBER, .noun = what                                           \
+	}
+#define OBJECT(what)                                                                               \
+	{                                                                                          \
+		.form = CONFIG_FORM_OBJECT, .noun = what                                           \
+	}
+#define WORD(list)                                                                                 \
+	{                                                                                          \
+		.form = CONFIG_FORM_TEXT, .words = list                                            \
+	}
+#define TEXT(what, function, regex)                                                                \
+	{                                                                                          \
+		.form = CONFIG_FORM_TEXT, .noun = what, .accepts = function, .pattern = regex      \
+	}
 
 static const struct config_type_info infos[CONFIG_TYPE_COUNT] = {
 	[CONFIG_COUNT] = NUMBER("a number"),
@@ -185,9 +196,10 @@ static const struct config_type_info infos[CONFIG_TYPE_COUNT] = {
 	[CONFIG_HOST] = TEXT("an IP address or host name", accepts_host, "^[A-Za-z0-9:._-]+$"),
 	[CONFIG_LISTEN] = TEXT(
 		"an IP address and port, like 0.0.0.0:22 or [::]:22", accepts_listen, ":[0-9]+$"),
-	[CONFIG_USER] = TEXT("a user name or number", accepts_user, "^[A-Za-z0-9._][A-Za-z0-9._-]*$"),
-	[CONFIG_GROUP] =
-		TEXT("a group name or number", accepts_user, "^[A-Za-z0-9._][A-Za-z0-9._-]*$"),
+	[CONFIG_USER] = TEXT(
+		"a user name or number", accepts_user, "^[A-Za-z0-9._][A-Za-z0-9._-]*$"),
+	[CONFIG_GROUP] = TEXT(
+		"a group name or number", accepts_user, "^[A-Za-z0-9._][A-Za-z0-9._-]*$"),
 	[CONFIG_MODE] = TEXT("an octal mode, like 0660", accepts_mode, "^0?[0-7]{3}$"),
 	[CONFIG_PUBLIC_KEY] = TEXT("a public key as in a .pub file, like ssh-ed25519 AAAA...",
 		accepts_public_key, "^(ssh|ecdsa)-[a-z0-9-]+ +AAAA"),
@@ -206,6 +218,20 @@ const struct config_type_info *
 config_type_info(enum config_type type)
 {
 	return &infos[type];
+}
+
+bool
+config_type_is_held_as_text(enum config_type type)
+{
+	switch (type) {
+	case CONFIG_LISTEN:
+	case CONFIG_MODE:
+	case CONFIG_LOG_LEVEL:
+	case CONFIG_SYSTEM_USERS:
+		return false;
+	default:
+		return infos[type].form == CONFIG_FORM_TEXT;
+	}
 }
 
 int

@@ -46,6 +46,9 @@ struct config_type_info {
 /* Static. */
 const struct config_type_info *config_type_info(enum config_type type);
 
+/* Is a value of this type held as an allocated text, not as a number, an address or a struct? */
+bool config_type_is_held_as_text(enum config_type type);
+
 /* The place of text among the words of a type; -1 when it is none of them. */
 int config_word_index(const struct config_type_info *info, const char *text);
 

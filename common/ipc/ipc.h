@@ -32,12 +32,15 @@ struct ipc_message {
 };
 
 typedef void (*ipc_message_fn)(void *arg, struct ipc_message *m);
-/* The link is dead: ERR_CLOSED, ERR_IO, ERR_FORMAT, ERR_LIMIT (queue full).  Called once; free the link here or later. */
+/*
+ * The link is dead: ERR_CLOSED, ERR_IO, ERR_FORMAT, ERR_NOMEM, ERR_LIMIT (queue full, or descriptors were lost in
+ * receiving).  All whole frames that came before were delivered.  Called once; free the link here or later.
+ */
 typedef void (*ipc_closed_fn)(void *arg, enum err why);
 
 /*
  * Takes fd (made non-blocking and close-on-exec).  *out is owned.  Callbacks come from the loop only, never from within
- * a call of the user's; ipc_free() inside a callback is allowed.
+ * a call of the user's (but see ipc_pump); ipc_free() inside a callback is allowed.  ERR_IO, ERR_NOMEM.
  */
 MUST_CHECK enum err ipc_new(struct event_base *base, int fd, ipc_message_fn on_message,
 	ipc_closed_fn on_closed, void *arg, struct ipc **out);
@@ -46,15 +49,22 @@ void ipc_free(struct ipc *l);
 
 /*
  * Queue a frame.  Takes the descriptors in fds, also on failure: each is closed once it is sent, or at once on failure.
- * ERR_LIMIT: body or queue too long (the link is then dead: closed is called), ERR_CLOSED: dead already.
+ * ERR_LIMIT: body or queue too long, or too many descriptors; ERR_NOMEM (the link is then dead: closed is called).
+ * ERR_CLOSED: dead already.
  */
 MUST_CHECK enum err ipc_send(
 	struct ipc *l, uint16_t type, struct span body, const int *fds, size_t n_fds);
 /* Bytes that wait to be written. */
 size_t ipc_queued(const struct ipc *l);
-/* Read and deliver what is there now, without waiting (for a message that must be seen before another link's). */
+/*
+ * Read and deliver what is there now, without waiting (for a message that must be seen before another link's).  The
+ * link's message callback is called from within; does nothing inside that callback itself.
+ */
 void ipc_pump(struct ipc *l);
-/* Write what waits, waiting for the peer at most timeout_ms.  For a process about to exit. */
+/*
+ * Write what waits, waiting for the peer at most timeout_ms.  For a process about to exit.  ERR_TIMEOUT; ERR_CLOSED:
+ * what waited is lost.
+ */
 MUST_CHECK enum err ipc_flush(struct ipc *l, int timeout_ms);
 
 /* A connected pair of stream sockets for a link, both close-on-exec.  ERR_IO. */

@@ -39,10 +39,10 @@ json_parse(struct span text, struct json_doc *out, struct json_error *why)
 	enum err e;
 
 	if (text.len > JSON_SIZE_MAX)
-		return fail(why, ERR_LIMIT, 1, "the text is larger than 1 MiB");
+		return fail(why, ERR_LIMIT, 0, "the text is larger than 1 MiB");
 	d.text = calloc(1, text.len + 1);
 	if (d.text == NULL)
-		return fail(why, ERR_NOMEM, 1, "out of memory");
+		return fail(why, ERR_NOMEM, 0, "out of memory");
 	e = json_strip_comments(text, d.text, why);
 	if (e == OK)
 		e = json_scan_check(span_of(d.text, d.len), why);

@@ -20,7 +20,7 @@
 
 /* Plain data. */
 struct json_error {
-	unsigned line; /* from 1 */
+	unsigned line; /* from 1; 0: the text as a whole */
 	char text[JSON_ERROR_SIZE]; /* what is wrong there, without newline; only printable ASCII */
 };
 
@@ -32,10 +32,10 @@ struct json_doc {
 };
 
 /*
- * Parse a whole text.  The comments of C (both kinds) and a byte order mark count as space; a comma before a closing bracket is
- * an error, as are a key given twice, a key of other characters than letters, digits and "_-$", the zero byte, and
- * text that is not UTF-8.  *out is to be cleared with json_clear.  ERR_FORMAT, ERR_LIMIT (one of the maximums above): *why
- * tells.  ERR_NOMEM.
+ * Parse a whole text.  The comments of C (both kinds) and a byte order mark count as space; a comma before a closing
+ * bracket is an error, as are a key given twice, a key of other characters than letters, digits and "_-$", the zero
+ * byte, and text that is not UTF-8.  *out is to be cleared with json_clear.  ERR_FORMAT, ERR_LIMIT (one of the maximums
+ * above), ERR_NOMEM: *why tells.
  */
 MUST_CHECK enum err json_parse(struct span text, struct json_doc *out, struct json_error *why);
 /* A zeroed or cleared struct is left alone. */

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 
 /*
- * The longest RSA public exponent, in bits.  OpenSSL itself stops here for moduli over 3072 bits: verifying takes time
- * in proportion, and whoever sends the key chooses it.
+ * The longest RSA public exponent, in bits.  OpenSSL itself stops here for moduli over 3072 bits:
+ * verifying takes time in proportion, and whoever sends the key chooses it.
  */
 #define RSA_EXPONENT_BITS_MAX 64
 
@@ -149,8 +149,9 @@ ec_point_is_uncompressed(const struct key_desc *d, struct span point)
 }
 
 /*
- * Is the point on the curve, with coordinates in range, and not at infinity?  The curves have cofactor 1, so that this
- * is all there is to check (NIST SP 800-56A section 5.6.2.3.4); the full check would only add a multiplication.
+ * Is the point on the curve, with coordinates in range, and not at infinity?  The curves have
+ * cofactor 1, so that this is all there is to check (NIST SP 800-56A section 5.6.2.3.4); the full
+ * check would only add a multiplication.
  */
 static enum err
 check_point(EVP_PKEY *pkey)
@@ -371,7 +372,7 @@ pubkey_parse_line(struct span line, struct pubkey **out)
 		return ERR_FORMAT;
 	name = next_word(&line);
 	text = next_word(&line);
-	if (text.len == 0 || text.len > BASE64_LEN(KEY_BLOB_MAX))
+	if (text.len == 0 || text.len > BASE64_LEN((size_t)KEY_BLOB_MAX))
 		return ERR_FORMAT;
 	buf_init(&blob, KEY_BLOB_MAX + 3);
 	e = base64_decode(text, &blob);

@@ -19,7 +19,10 @@ enum key_type {
 	KEY_TYPE_COUNT
 };
 
-/* The smallest RSA modulus that is accepted anywhere, in bits, and the largest (an attacker chooses what we verify). */
+/*
+ * The smallest RSA modulus that is accepted anywhere, in bits, and the largest (an attacker chooses
+ * what we verify).
+ */
 #define KEY_RSA_BITS_MIN 2048
 #define KEY_RSA_BITS_MAX 16384
 
@@ -32,21 +35,30 @@ enum key_type {
 struct pubkey; /* owned by who parsed it */
 struct privkey; /* owned by who loaded or made it; wiped when freed */
 
-/* The key format name of a type ("ssh-rsa", "ecdsa-sha2-nistp256", ...); NULL for KEY_NONE.  Static. */
+/*
+ * The key format name of a type ("ssh-rsa", "ecdsa-sha2-nistp256", ...); NULL for KEY_NONE.
+ * Static.
+ */
 const char *key_type_name(enum key_type type);
-/* The signature algorithm that a type signs with by default (rsa-sha2-512 for RSA); NULL for KEY_NONE.  Static. */
+/*
+ * The signature algorithm that a type signs with by default (rsa-sha2-512 for RSA); NULL for
+ * KEY_NONE.  Static.
+ */
 const char *key_default_sigalg(enum key_type type);
 /* The type whose key format name this is; KEY_NONE when there is none. */
 enum key_type key_type_by_name(struct span name);
 
 /*
- * Parse a public key blob, whole.  *out is owned.  ERR_FORMAT: malformed.  ERR_UNSUPPORTED: a type that we do not have
- * (certificates among them: see cert.h).  ERR_KEY: an RSA modulus or exponent out of range or a point that is not on
- * the curve.  Each key has one blob: forms that other parsers take as the same key (padded numbers, compressed points)
- * are malformed here.
+ * Parse a public key blob, whole.  *out is owned.  ERR_FORMAT: malformed.  ERR_UNSUPPORTED: a type
+ * that we do not have (certificates among them: see cert.h).  ERR_KEY: an RSA modulus or exponent
+ * out of range or a point that is not on the curve.  Each key has one blob: forms that other
+ * parsers take as the same key (padded numbers, compressed points) are malformed here.
  */
 MUST_CHECK enum err pubkey_parse(struct span blob, struct pubkey **out);
-/* Parse "TYPE BASE64 [comment]", as in a .pub file.  Errors as above; ERR_FORMAT too when TYPE is not the blob's own. */
+/*
+ * Parse "TYPE BASE64 [comment]", as in a .pub file.  Errors as above; ERR_FORMAT too when TYPE is
+ * not the blob's own.
+ */
 MUST_CHECK enum err pubkey_parse_line(struct span line, struct pubkey **out);
 void pubkey_free(struct pubkey *k);
 
@@ -56,12 +68,15 @@ struct span pubkey_blob(const struct pubkey *k);
 bool pubkey_equal(const struct pubkey *a, const struct pubkey *b);
 /* Append "TYPE BASE64", without a comment or newline. */
 MUST_CHECK enum err pubkey_write_line(const struct pubkey *k, struct buf *out);
-/* The fingerprint of any key or certificate blob as ssh-keygen -l writes it: SHA256:...  "SHA256:?" should OpenSSL fail. */
+/*
+ * The fingerprint of any key or certificate blob as ssh-keygen -l writes it: SHA256:...  "SHA256:?"
+ * should OpenSSL fail.
+ */
 void key_fingerprint(struct span blob, char out[KEY_FINGERPRINT_SIZE]);
 
 /*
- * Signature algorithms: ssh-ed25519, ecdsa-sha2-nistp256/384/521, rsa-sha2-256, rsa-sha2-512.  ssh-rsa (SHA-1) is not
- * among them.
+ * Signature algorithms: ssh-ed25519, ecdsa-sha2-nistp256/384/521, rsa-sha2-256, rsa-sha2-512.
+ * ssh-rsa (SHA-1) is not among them.
  */
 /* The type of key that signs with this algorithm; KEY_NONE when we do not have it. */
 enum key_type sigalg_key_type(struct span sigalg);
@@ -69,9 +84,9 @@ enum key_type sigalg_key_type(struct span sigalg);
 const char *sigalg_names(void);
 
 /*
- * Verify a signature blob ("string algorithm, string signature") made with exactly the algorithm sigalg.
- * ERR_SIGNATURE: well-formed but wrong.  ERR_FORMAT: malformed, ERR_PROTO: another algorithm than sigalg inside,
- * ERR_UNSUPPORTED: sigalg is unknown or not for this type of key.
+ * Verify a signature blob ("string algorithm, string signature") made with exactly the algorithm
+ * sigalg. ERR_SIGNATURE: well-formed but wrong.  ERR_FORMAT: malformed, ERR_PROTO: another
+ * algorithm than sigalg inside, ERR_UNSUPPORTED: sigalg is unknown or not for this type of key.
  */
 MUST_CHECK enum err pubkey_verify(
 	const struct pubkey *k, struct span sigalg, struct span data, struct span signature);

@@ -1,5 +1,6 @@
 /*
- * What the files about keys share: the table of key types and the insides of keys.  Not for anybody else.
+ * What the files about keys share: the table of key types and the insides of keys.  Not for anybody
+ * else.
  */
 #ifndef COMMON_SSH_KEY_INTERNAL_H
 #define COMMON_SSH_KEY_INTERNAL_H
@@ -42,27 +43,37 @@ struct privkey {
 };
 
 /*
- * Make a private key of an EVP key pair, which it takes.  ERR_UNSUPPORTED: of a type that we do not have.  ERR_KEY:
- * public half unsound, or not that of the private half.
+ * Make a private key of an EVP key pair, which it takes.  ERR_UNSUPPORTED: of a type that we do not
+ * have.  ERR_KEY: public half unsound, or not that of the private half.
  */
 MUST_CHECK enum err privkey_from_evp(EVP_PKEY *pkey, struct privkey **out);
 
 /*
- * Take a private key from the front, as OpenSSH writes it: "string type" and the numbers of that type.  *out is owned.
- * ERR_FORMAT: malformed.  ERR_UNSUPPORTED, ERR_KEY as privkey_from_evp.  r is unchanged on failure.
+ * Take a private key from the front, as OpenSSH writes it: "string type" and the numbers of that
+ * type.  *out is owned. ERR_FORMAT: malformed.  ERR_UNSUPPORTED, ERR_KEY as privkey_from_evp.  r is
+ * unchanged on failure.
  */
 MUST_CHECK enum err privkey_read(struct wire_reader *r, struct privkey **out);
 /* Append k in that form. */
 MUST_CHECK enum err privkey_write(const struct privkey *k, struct buf *out);
 
-/* An EVP key from parameters (EVP_PKEY_KEYPAIR or EVP_PKEY_PUBLIC_KEY); ERR_KEY when OpenSSL refuses them. */
+/*
+ * An EVP key from parameters (EVP_PKEY_KEYPAIR or EVP_PKEY_PUBLIC_KEY); ERR_KEY when OpenSSL
+ * refuses them.
+ */
 MUST_CHECK enum err evp_from_params(
 	enum key_family family, int selection, OSSL_PARAM *params, EVP_PKEY **out);
 
-/* Append a number of pkey, by OpenSSL's name for it, as mpint; what is on the way is wiped.  ERR_KEY: too large. */
+/*
+ * Append a number of pkey, by OpenSSL's name for it, as mpint; what is on the way is wiped.
+ * ERR_KEY: too large.
+ */
 MUST_CHECK enum err evp_put_number(EVP_PKEY *pkey, const char *param, struct buf *b);
 
-/* An uncompressed point as the type's blob holds it?  (SEC 1 section 2.3.4; RFC 5656 section 3.1 allows no other form) */
+/*
+ * An uncompressed point as the type's blob holds it?  (SEC 1 section 2.3.4; RFC 5656 section 3.1
+ * allows no other form)
+ */
 bool ec_point_is_uncompressed(const struct key_desc *d, struct span point);
 
 #endif

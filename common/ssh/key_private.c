@@ -21,7 +21,10 @@ type_of(EVP_PKEY *pkey)
 		return KEY_ED25519;
 	if (EVP_PKEY_is_a(pkey, "RSA"))
 		return KEY_RSA;
-	/* A curve given by its parameters instead of its name is none of ours, whatever the parameters. */
+	/*
+	 * A curve given by its parameters instead of its name is none of ours, whatever the
+	 * parameters.
+	 */
 	if (!EVP_PKEY_is_a(pkey, "EC") ||
 		EVP_PKEY_get_group_name(pkey, group, sizeof(group), &len) != 1)
 		return KEY_NONE;
@@ -45,7 +48,10 @@ write_ed25519(EVP_PKEY *pkey, struct buf *b)
 	return wire_put_string(b, span_of(key, len));
 }
 
-/* The point is written by hand from x and y, because OpenSSL's own form follows how the key was encoded. */
+/*
+ * The point is written by hand from x and y, because OpenSSL's own form follows how the key was
+ * encoded.
+ */
 static enum err
 write_ecdsa(const struct key_desc *d, EVP_PKEY *pkey, struct buf *b)
 {
@@ -114,7 +120,9 @@ write_blob(EVP_PKEY *pkey, struct buf *b)
 	return ERR_UNSUPPORTED;
 }
 
-/* The public half goes through the strict parser, so that its rules hold for our own keys as well. */
+/*
+ * The public half goes through the strict parser, so that its rules hold for our own keys as well.
+ */
 static enum err
 read_public(EVP_PKEY *pkey, struct pubkey **out)
 {
@@ -129,8 +137,9 @@ read_public(EVP_PKEY *pkey, struct pubkey **out)
 }
 
 /*
- * Do the halves belong together?  Asked by signing and verifying: that is what the key is for, it covers every type,
- * and it costs less than OpenSSL's own check of an RSA key, which proves its primes.
+ * Do the halves belong together?  Asked by signing and verifying: that is what the key is for, it
+ * covers every type, and it costs less than OpenSSL's own check of an RSA key, which proves its
+ * primes.
  */
 static enum err
 check_pair(const struct privkey *k)

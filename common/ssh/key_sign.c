@@ -51,8 +51,8 @@ sigalg_key_type(struct span sigalg)
 }
 
 /*
- * One of the two numbers of an ECDSA signature.  Leading zero bytes are taken, unlike anywhere else: OpenSSH does, and
- * hardware that writes numbers of fixed width works with it.
+ * One of the two numbers of an ECDSA signature.  Leading zero bytes are taken, unlike anywhere
+ * else: OpenSSH does, and hardware that writes numbers of fixed width works with it.
  */
 static enum err
 get_number(struct wire_reader *r, BIGNUM **out)
@@ -100,7 +100,10 @@ out:
 	return e;
 }
 
-/* Turn the SSH form of an ECDSA signature into the DER form that EVP wants, *len bytes (at most SIGNATURE_MAX). */
+/*
+ * Turn the SSH form of an ECDSA signature into the DER form that EVP wants, *len bytes (at most
+ * SIGNATURE_MAX).
+ */
 static enum err
 ecdsa_to_der(struct span blob, uint8_t *der, size_t *len)
 {
@@ -139,8 +142,9 @@ ecdsa_from_der(struct span der, struct buf *out)
 }
 
 /*
- * An RSA signature as long as the modulus.  Some signers strip leading zero bytes; OpenSSH puts them back, and what
- * logs in to a node directly shall log in through us.  (RFC 8332 section 3 has no such thing.)
+ * An RSA signature as long as the modulus.  Some signers strip leading zero bytes; OpenSSH puts
+ * them back, and what logs in to a node directly shall log in through us.  (RFC 8332 section 3 has
+ * no such thing.)
  */
 static enum err
 rsa_to_full_length(const struct pubkey *k, struct span blob, uint8_t *full, size_t *len)

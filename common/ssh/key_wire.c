@@ -1,7 +1,9 @@
 /*
- * Private keys as OpenSSH puts them on the wire and into its files: "string type" and the numbers of that type.
+ * Private keys as OpenSSH puts them on the wire and into its files: "string type" and the numbers
+ * of that type.
  *
- * Numbers pass through secure BIGNUMs only: OpenSSL wipes those when it frees them, and the parameters made from them.
+ * Numbers pass through secure BIGNUMs only: OpenSSL wipes those when it frees them, and the
+ * parameters made from them.
  */
 #include "common/ssh/key_internal.h"
 
@@ -185,7 +187,10 @@ rsa_from_numbers(BIGNUM *const numbers[RSA_NUMBERS], EVP_PKEY **out)
 	return e;
 }
 
-/* Only odd numbers above 1 can be factors of a sound modulus, and OpenSSL's arithmetic relies on oddness. */
+/*
+ * Only odd numbers above 1 can be factors of a sound modulus, and OpenSSL's arithmetic relies on
+ * oddness.
+ */
 static bool
 is_factor(const BIGNUM *n)
 {

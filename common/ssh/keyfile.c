@@ -1,5 +1,6 @@
 /*
- * Private keys as files: OpenSSH's own format (openssh-key-v1, unencrypted) and PEM (through OpenSSL).
+ * Private keys as files: OpenSSH's own format (openssh-key-v1, unencrypted) and PEM (through
+ * OpenSSL).
  */
 #include "common/ssh/keyfile.h"
 
@@ -28,7 +29,10 @@ span_begins(struct span s, const char *prefix)
 	return s.len >= len && memcmp(s.ptr, prefix, len) == 0;
 }
 
-/* Append the base64 between the BEGIN line, which text begins with, and the END line, without white space. */
+/*
+ * Append the base64 between the BEGIN line, which text begins with, and the END line, without white
+ * space.
+ */
 static enum err
 join_lines(struct span text, struct buf *out)
 {
@@ -60,8 +64,8 @@ check_padding(struct wire_reader *r)
 }
 
 /*
- * The private section: the same number twice (with a cipher, the proof of the right passphrase), the key, a comment,
- * padding.  (OpenSSH PROTOCOL.key)
+ * The private section: the same number twice (with a cipher, the proof of the right passphrase),
+ * the key, a comment, padding.  (OpenSSH PROTOCOL.key)
  */
 static enum err
 read_section(struct span section, struct privkey **out)

@@ -46,7 +46,8 @@ is_first(const struct transport *t)
 
 /*
  * What we offer.  The pseudo-algorithms belong to the first exchange only.  A client role asks for the same again in
- * later ones: the node has them, and the host key must stay what it was.
+ * later ones: the node has them, the host key must stay what it was, and with the same cipher packets can go on being
+ * re-encrypted where they stand.
  */
 static enum err
 make_offer(const struct transport *t, char kex[NAME_LIST_MAX], struct kexinit_offer *offer)
@@ -62,8 +63,10 @@ make_offer(const struct transport *t, char kex[NAME_LIST_MAX], struct kexinit_of
 	if (is_first(t))
 		pseudo = is_client ? "," KEXINIT_EXT_INFO_C "," KEXINIT_STRICT_C
 				   : "," KEXINIT_STRICT_S;
-	else if (is_client)
+	else if (is_client) {
 		offer->host_keys = t->host_key_alg;
+		offer->ciphers = cipher_info(cipher_kind(t->sealed.cipher))->name;
+	}
 	len = snprintf(kex, NAME_LIST_MAX, "%s%s", c->kex != NULL ? c->kex : kex_names(), pseudo);
 	/* A list that was cut would silently lack strict KEX. */
 	return len >= 0 && len < NAME_LIST_MAX ? OK : ERR_LIMIT;

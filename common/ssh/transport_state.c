@@ -169,9 +169,7 @@ transport_state_read(
 	t->config = config;
 	t->state = TRANSPORT_OPEN;
 	t->clear = true;
-	buf_init(&t->out, TRANSPORT_OUT_MAX);
-	buf_init(&t->waiting,
-		config->waiting_max != 0 ? config->waiting_max : TRANSPORT_WAITING_MAX);
+	transport_init_queues(t);
 	e = read_head(&r, t);
 	if (e == OK)
 		e = read_names(&r, t);

@@ -22,7 +22,10 @@ void scratch_clear(struct scratch *s);
 const char *scratch_path(const struct scratch *s, const char *name, char out[SCRATCH_PATH_SIZE]);
 void scratch_write(const struct scratch *s, const char *name, struct span content, mode_t mode);
 
-/* Run a shell command in the folder: its exit status, and its output (stdout and stderr) in *out, with a NUL behind. */
+/*
+ * Run a shell command in the folder: its exit status, and its output (stdout and stderr) in *out,
+ * with a NUL behind.
+ */
 int scratch_run(const struct scratch *s, const char *command, struct buf *out);
 
 #endif

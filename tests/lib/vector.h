@@ -10,8 +10,8 @@
 void vector_read(const char *name, struct buf *out);
 
 /*
- * The blob in a file of the form "TYPE BASE64 comment", as .pub files have it, or between the BEGIN and END lines of an
- * armored file.
+ * The blob in a file of the form "TYPE BASE64 comment", as .pub files have it, or between the BEGIN
+ * and END lines of an armored file.
  */
 void vector_read_blob(const char *name, struct buf *out);
 

@@ -165,7 +165,10 @@ Test(keyfile, a_public_half_of_another_key_is_refused)
 	buf_clear(&other);
 }
 
-/* The file of an ECDSA or RSA vector with a bit flipped in its last number, which lies before the comment. */
+/*
+ * The file of an ECDSA or RSA vector with a bit flipped in its last number, which lies before the
+ * comment.
+ */
 static enum err
 parse_with_broken_number(const char *name, size_t from_comment)
 {

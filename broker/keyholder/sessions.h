@@ -1,0 +1,95 @@
+/*
+ * What the keyholder remembers of each client connection: whose it is, its session id, and the offers made in it.
+ */
+#ifndef BROKER_KEYHOLDER_SESSIONS_H
+#define BROKER_KEYHOLDER_SESSIONS_H
+
+#include "broker/messages/messages.h"
+#include "broker/role/role.h"
+#include "common/ssh/kex.h"
+#include "common/ssh/kexinit.h"
+#include "common/ssh/key.h"
+
+/*
+ * A user's key that the node was or will be asked about, and the key pair that stands for it there.  Owned by its
+ * session; the private half lives from OFFER to the one signature of PROVE.
+ */
+struct offer {
+	struct offer *next;
+	uint64_t made_at_s;
+	struct pubkey *key; /* the user's */
+	struct privkey *ephemeral;
+	struct addr client;
+	struct addr source; /* ours on the node leg */
+	char user[MSG_USER_MAX];
+	char algorithm[KEXINIT_NAME_SIZE];
+	char node[CONFIG_NODE_NAME_MAX + 1]; /* identity */
+};
+
+/* A key that logged in, and where. */
+struct spent_key {
+	struct spent_key *next;
+	char fingerprint[KEY_FINGERPRINT_SIZE];
+	char node[CONFIG_NODE_NAME_MAX + 1];
+};
+
+/* Owned by the table. */
+struct session {
+	struct session *next; /* in its bucket */
+	uint64_t conn;
+	struct role_peer owner;
+	struct role_peer moved_by; /* the gate that made it a relay's; kind 0 before */
+	struct kex_hash id; /* the first exchange hash */
+	const struct privkey *host_key; /* that signed it; borrowed from the keys */
+	char host_key_alg[KEXINIT_NAME_SIZE]; /* of the latest exchange */
+	struct addr client; /* as the first offer said; family 0 before */
+	struct offer *offers; /* the living */
+	struct spent_key *spent;
+	unsigned n_offers; /* made so far */
+	unsigned n_wrong; /* proofs that did not verify */
+};
+
+struct sessions;
+
+/* A table for at most max sessions.  *out is owned. */
+MUST_CHECK enum err sessions_new(size_t max, struct sessions **out);
+/* Wipes all.  NULL does nothing. */
+void sessions_free(struct sessions *s);
+/* What is there already stays, even if it is more. */
+void sessions_set_max(struct sessions *s, size_t max);
+size_t sessions_count(const struct sessions *s);
+
+/* Borrowed until it is forgotten; NULL when unknown. */
+struct session *sessions_find(const struct sessions *s, uint64_t conn);
+/* As sessions_find, for somebody.  ERR_NOT_FOUND: unknown.  ERR_PROTO: it is another's. */
+MUST_CHECK enum err sessions_get(const struct sessions *s, uint64_t conn,
+	const struct role_peer *asker, struct session **out);
+/* *out is borrowed, zero but for conn and owner.  ERR_LIMIT, ERR_NOMEM.  conn is unknown so far. */
+MUST_CHECK enum err sessions_add(
+	struct sessions *s, uint64_t conn, const struct role_peer *owner, struct session **out);
+/* Wipes and frees session. */
+void sessions_forget(struct sessions *s, struct session *session);
+/* The same for all that peer owns.  Returns how many. */
+size_t sessions_forget_all_of(struct sessions *s, const struct role_peer *peer);
+
+bool role_peer_equal(const struct role_peer *a, const struct role_peer *b);
+
+/* The living offer for this user, key and algorithm, or NULL. */
+struct offer *session_find_offer(
+	const struct session *session, struct span user, struct span key, struct span algorithm);
+/* Takes offer. */
+void session_add_offer(struct session *session, struct offer *offer);
+/* Wipe this one; NULL does nothing. */
+void session_drop_offer(struct session *session, struct offer *offer);
+/* Wipe the offers that are not for this node (NULL: all), or those for this key. */
+void session_drop_offers_elsewhere(struct session *session, const char *node);
+void session_drop_offers_of_key(struct session *session, const struct pubkey *key);
+/* NULL does nothing. */
+void offer_free(struct offer *offer);
+
+bool session_has_spent(const struct session *session, const struct pubkey *key, const char *node);
+/* ERR_NOMEM. */
+MUST_CHECK enum err session_spend(
+	struct session *session, const struct pubkey *key, const char *node);
+
+#endif

@@ -1,0 +1,521 @@
+/*
+ * A link between two processes.
+ *
+ * One event reads.  The other one ("wake") writes what was queued, once per turn of the loop, and tells the owner that
+ * the link is dead: both happen from the loop only, whatever call of the owner was the cause.
+ *
+ * The link counts how deep it is inside the owner's callbacks; ipc_free() there only marks it, and the outermost return
+ * frees it.
+ */
+#include "common/ipc/ipc.h"
+
+#include "common/ipc/frame.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Reads per turn of the loop, so that a busy peer cannot keep the others waiting. */
+#define READS_PER_TURN 16
+/* Frames in one sendmsg(). */
+#define FRAMES_PER_SEND 16
+
+/* One queued frame: header and body, and the descriptors that leave with its first byte. */
+struct frame {
+	struct frame *next;
+	size_t len;
+	size_t n_sent;
+	int fds[IPC_FDS_MAX];
+	size_t n_fds;
+	uint8_t bytes[];
+};
+
+struct ipc {
+	int fd;
+	struct event *read_event;
+	struct event *wake_event;
+	ipc_message_fn on_message;
+	ipc_closed_fn on_closed;
+	void *arg;
+	struct frame_reader in;
+	struct frame *first, *last;
+	size_t n_queued; /* bytes */
+	enum err dead; /* why, or OK */
+	bool is_deaf; /* the peer takes nothing any more, but what it has sent is still read */
+	bool is_freed;
+	unsigned depth; /* of the owner's callbacks */
+};
+
+static void
+frame_free(struct frame *f)
+{
+	frame_close_fds(f->fds, f->n_fds);
+	OPENSSL_cleanse(f->bytes, f->len);
+	free(f);
+}
+
+static void
+drop_first(struct ipc *l)
+{
+	struct frame *f = l->first;
+
+	l->first = f->next;
+	if (l->first == NULL)
+		l->last = NULL;
+	frame_free(f);
+}
+
+static void
+drop_queue(struct ipc *l)
+{
+	while (l->first != NULL)
+		drop_first(l);
+	l->n_queued = 0;
+}
+
+static void
+link_destroy(struct ipc *l)
+{
+	drop_queue(l);
+	frame_reader_clear(&l->in);
+	if (l->read_event != NULL)
+		event_free(l->read_event);
+	if (l->wake_event != NULL)
+		event_free(l->wake_event);
+	close(l->fd);
+	free(l);
+}
+
+void
+ipc_free(struct ipc *l)
+{
+	if (l == NULL)
+		return;
+	assert(!l->is_freed);
+	if (l->depth == 0) {
+		link_destroy(l);
+		return;
+	}
+	l->is_freed = true;
+	event_del(l->read_event);
+	event_del(l->wake_event);
+}
+
+/* Back from a callback.  Returns false when the link is gone. */
+static bool
+leave_callback(struct ipc *l)
+{
+	l->depth--;
+	if (!l->is_freed)
+		return true;
+	if (l->depth == 0)
+		link_destroy(l);
+	return false;
+}
+
+/* The owner hears of it from the loop. */
+static void
+die(struct ipc *l, enum err why)
+{
+	if (l->dead != OK)
+		return;
+	l->dead = why;
+	drop_queue(l);
+	event_del(l->read_event);
+	event_del(l->wake_event);
+	event_active(l->wake_event, EV_TIMEOUT, 0);
+}
+
+/*
+ * Writing failed.  The peer may have sent something before it went: that is read first, and its end closes the link.
+ * A peer that only refuses to read gets the same end.
+ */
+static void
+stop_writing(struct ipc *l)
+{
+	l->is_deaf = true;
+	drop_queue(l);
+	(void)shutdown(l->fd, SHUT_RDWR);
+}
+
+/* --- reading --- */
+
+/* Collect the descriptors of a received message; room for IPC_FDS_PENDING_MAX is in its control buffer. */
+static size_t
+collect_fds(struct msghdr *m, int fds[IPC_FDS_PENDING_MAX])
+{
+	size_t n_fds = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
+		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		assert(n <= IPC_FDS_PENDING_MAX - n_fds);
+		memcpy(fds + n_fds, CMSG_DATA(c), n * sizeof(int));
+		n_fds += n;
+	}
+	return n_fds;
+}
+
+static enum err
+read_failed(struct ipc *l)
+{
+	int why = errno;
+	enum err e = frame_reader_add(&l->in, 0, NULL, 0);
+
+	if (e != OK)
+		return e;
+	return why == EAGAIN ? ERR_AGAIN : why == ECONNRESET ? ERR_CLOSED : ERR_IO;
+}
+
+/* One recvmsg().  *n is the number of bytes that came. */
+static enum err
+receive(struct ipc *l, size_t *n)
+{
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(IPC_FDS_PENDING_MAX * sizeof(int))];
+	int fds[IPC_FDS_PENDING_MAX];
+	struct iovec iov = {0};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	uint8_t *room = NULL;
+	size_t n_fds;
+	ssize_t got;
+	enum err e = frame_reader_room(&l->in, &room, &iov.iov_len);
+
+	if (e != OK)
+		return e;
+	iov.iov_base = room;
+	m.msg_control = control;
+	m.msg_controllen = sizeof(control);
+	do {
+		got = recvmsg(l->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return read_failed(l);
+	n_fds = collect_fds(&m, fds);
+	e = frame_reader_add(&l->in, (size_t)got, fds, n_fds);
+	if (e != OK)
+		return e;
+	/* Descriptors got lost: too many at once, or this process can hold no more.  Their frames are unsound. */
+	if ((m.msg_flags & MSG_CTRUNC) != 0)
+		return ERR_LIMIT;
+	*n = (size_t)got;
+	return got == 0 ? ERR_CLOSED : OK;
+}
+
+/* Hand all whole frames to the owner.  Returns false when the link is gone or dead. */
+static bool
+deliver(struct ipc *l)
+{
+	struct ipc_message m;
+	enum err e;
+
+	while ((e = frame_reader_next(&l->in, &m)) == OK) {
+		l->depth++;
+		l->on_message(l->arg, &m);
+		if (!leave_callback(l))
+			return false;
+		frame_reader_done(&l->in);
+		if (l->dead != OK)
+			return false;
+	}
+	if (e != ERR_AGAIN)
+		die(l, e);
+	return e == ERR_AGAIN;
+}
+
+/* Returns false when there is nothing more to read now, or the link is gone. */
+static bool
+read_once(struct ipc *l, size_t *n)
+{
+	enum err e = receive(l, n);
+
+	if (e == ERR_AGAIN)
+		return false;
+	if (e != OK) {
+		die(l, e);
+		return false;
+	}
+	return deliver(l);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct ipc *l = arg;
+	size_t n;
+
+	(void)fd;
+	(void)what;
+	for (unsigned i = 0; i < READS_PER_TURN; i++) {
+		if (!read_once(l, &n))
+			return;
+	}
+}
+
+void
+ipc_pump(struct ipc *l)
+{
+	int there = 0;
+	size_t n = 0, left;
+
+	/* Inside a callback of its own the link is in the middle of a frame. */
+	if (l->dead != OK || l->depth > 0 || ioctl(l->fd, FIONREAD, &there) != 0)
+		return;
+	/* What comes after this moment can wait for the loop. */
+	for (left = (size_t)there; left > 0; left -= n < left ? n : left) {
+		if (!read_once(l, &n))
+			return;
+	}
+}
+
+/* --- writing --- */
+
+/* The run of frames that one sendmsg() may carry: descriptors only with the first byte. */
+static size_t
+gather(const struct ipc *l, struct iovec iov[FRAMES_PER_SEND])
+{
+	size_t n = 0;
+
+	for (struct frame *f = l->first; f != NULL && n < FRAMES_PER_SEND; f = f->next) {
+		if (n > 0 && f->n_fds > 0)
+			break;
+		iov[n++] = (struct iovec){f->bytes + f->n_sent, f->len - f->n_sent};
+	}
+	return n;
+}
+
+static void
+attach_fds(struct msghdr *m, const struct frame *f, void *control)
+{
+	struct cmsghdr *c;
+
+	m->msg_control = control;
+	m->msg_controllen = CMSG_SPACE(f->n_fds * sizeof(int));
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(f->n_fds * sizeof(int));
+	memcpy(CMSG_DATA(c), f->fds, f->n_fds * sizeof(int));
+}
+
+static void
+sent(struct ipc *l, size_t n)
+{
+	l->n_queued -= n;
+	while (n > 0) {
+		struct frame *f = l->first;
+		size_t part = f->len - f->n_sent < n ? f->len - f->n_sent : n;
+
+		frame_close_fds(f->fds, f->n_fds);
+		f->n_fds = 0;
+		f->n_sent += part;
+		n -= part;
+		if (f->n_sent == f->len)
+			drop_first(l);
+	}
+}
+
+/* Write until the queue is empty.  ERR_AGAIN: the peer must read first. */
+static enum err
+write_out(struct ipc *l)
+{
+	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(IPC_FDS_MAX * sizeof(int))] = {0};
+	struct iovec iov[FRAMES_PER_SEND];
+	ssize_t n;
+
+	while (l->first != NULL) {
+		struct msghdr m = {.msg_iov = iov, .msg_iovlen = gather(l, iov)};
+
+		if (l->first->n_fds > 0)
+			attach_fds(&m, l->first, control);
+		n = sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? ERR_AGAIN : ERR_IO;
+		sent(l, (size_t)n);
+	}
+	return OK;
+}
+
+static void
+report_death(struct ipc *l)
+{
+	l->depth++;
+	l->on_closed(l->arg, l->dead);
+	(void)leave_callback(l);
+}
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	struct ipc *l = arg;
+	enum err e;
+
+	(void)fd;
+	(void)what;
+	if (l->dead != OK) {
+		report_death(l);
+		return;
+	}
+	e = write_out(l);
+	if (e == ERR_AGAIN && event_add(l->wake_event, NULL) != 0)
+		die(l, ERR_NOMEM);
+	else if (e == ERR_IO)
+		stop_writing(l);
+}
+
+static enum err
+frame_new(uint16_t type, struct span body, const int *fds, size_t n_fds, struct frame **out)
+{
+	struct frame *f = malloc(sizeof(*f) + FRAME_HEADER_SIZE + body.len);
+
+	if (f == NULL)
+		return ERR_NOMEM;
+	*f = (struct frame){.len = FRAME_HEADER_SIZE + body.len, .n_fds = n_fds};
+	frame_write_header(f->bytes, type, body.len, n_fds);
+	if (body.len > 0)
+		memcpy(f->bytes + FRAME_HEADER_SIZE, body.ptr, body.len);
+	if (n_fds > 0)
+		memcpy(f->fds, fds, n_fds * sizeof(*fds));
+	*out = f;
+	return OK;
+}
+
+static enum err
+enqueue(struct ipc *l, uint16_t type, struct span body, const int *fds, size_t n_fds)
+{
+	struct frame *f;
+	enum err e;
+
+	if (l->dead != OK || l->is_deaf)
+		return ERR_CLOSED;
+	if (body.len > IPC_BODY_MAX || n_fds > IPC_FDS_MAX ||
+		body.len + FRAME_HEADER_SIZE > IPC_QUEUE_MAX - l->n_queued)
+		return ERR_LIMIT;
+	e = frame_new(type, body, fds, n_fds, &f);
+	if (e != OK)
+		return e;
+	if (l->last == NULL) {
+		l->first = f;
+		event_active(l->wake_event, EV_WRITE, 0);
+	} else {
+		l->last->next = f;
+	}
+	l->last = f;
+	l->n_queued += f->len;
+	return OK;
+}
+
+enum err
+ipc_send(struct ipc *l, uint16_t type, struct span body, const int *fds, size_t n_fds)
+{
+	enum err e = enqueue(l, type, body, fds, n_fds);
+
+	if (e == OK)
+		return OK;
+	for (size_t i = 0; i < n_fds; i++)
+		close(fds[i]);
+	/* A frame that is missing would leave the two ends with different ideas of what was said. */
+	if (e != ERR_CLOSED)
+		die(l, e);
+	return e;
+}
+
+size_t
+ipc_queued(const struct ipc *l)
+{
+	return l->n_queued;
+}
+
+static int64_t
+monotonic_ms(void)
+{
+	struct timespec t = {0};
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+enum err
+ipc_flush(struct ipc *l, int timeout_ms)
+{
+	int64_t deadline = monotonic_ms() + timeout_ms;
+	enum err e = l->dead != OK || l->is_deaf ? ERR_CLOSED : write_out(l);
+
+	while (e == ERR_AGAIN) {
+		struct pollfd p = {.fd = l->fd, .events = POLLOUT};
+		int64_t left = deadline - monotonic_ms();
+
+		if (left < 0)
+			return ERR_TIMEOUT;
+		(void)poll(&p, 1, (int)left);
+		e = write_out(l);
+	}
+	if (e == ERR_IO)
+		stop_writing(l);
+	return e == OK ? OK : ERR_CLOSED;
+}
+
+/* --- making --- */
+
+static enum err
+prepare(struct ipc *l, struct event_base *base)
+{
+	int flags = fcntl(l->fd, F_GETFL);
+
+	if (flags < 0 || fcntl(l->fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+		fcntl(l->fd, F_SETFD, FD_CLOEXEC) != 0)
+		return ERR_IO;
+	l->read_event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
+	l->wake_event = event_new(base, l->fd, EV_WRITE, on_wake, l);
+	if (l->read_event == NULL || l->wake_event == NULL || event_add(l->read_event, NULL) != 0)
+		return ERR_NOMEM;
+	return OK;
+}
+
+enum err
+ipc_new(struct event_base *base, int fd, ipc_message_fn on_message, ipc_closed_fn on_closed,
+	void *arg, struct ipc **out)
+{
+	struct ipc *l = calloc(1, sizeof(*l));
+	enum err e;
+
+	if (l == NULL) {
+		close(fd);
+		return ERR_NOMEM;
+	}
+	l->fd = fd;
+	l->on_message = on_message;
+	l->on_closed = on_closed;
+	l->arg = arg;
+	frame_reader_init(&l->in);
+	e = prepare(l, base);
+	if (e != OK) {
+		link_destroy(l);
+		return e;
+	}
+	*out = l;
+	return OK;
+}
+
+enum err
+ipc_pair(int out[2])
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+		return ERR_IO;
+	out[0] = ends[0];
+	out[1] = ends[1];
+	return OK;
+}

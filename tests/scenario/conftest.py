@@ -1,0 +1,114 @@
+"""Fixtures of the scenarios: pool and client (direct and through the broker), own_pool for tests that break things."""
+import os
+
+import pytest
+
+from lib import proc
+from lib.pool import Pool
+
+LOG_TAIL = 40000
+DEFAULT_POOL = {"nodes": 2}
+
+
+def broker_or_skip():
+    if not proc.program("sshbrokerd"):
+        pytest.skip("sshbrokerd does not exist in the build folder (SSHBROKER_BUILD)")
+
+
+@pytest.fixture(scope="session")
+def temp():
+    """The folder of this run; at the end nothing of ours may be left on the machine."""
+    folder = proc.make_temp()
+    yield folder
+    proc.stop_all()
+    if proc.is_sanitized():
+        found = proc.findings(proc.sanitizer_folder())
+        assert not found, "sanitizers found something:\n" + "\n".join(found.values())
+    left = proc.processes_with(proc.MARK, str(folder))
+    with open("/proc/self/mountinfo") as f:
+        mounts = [line for line in f if str(folder) in line]
+    proc.remove_temp(folder)
+    assert not left, f"processes were left behind: {left}"
+    assert not mounts, f"mounts were left behind: {mounts}"
+    assert not folder.exists(), f"files were left behind in {folder}"
+
+
+@pytest.fixture(scope="session", params=os.environ.get("SCENARIO_VIA", "direct broker").split())
+def via(request):
+    if request.param == "broker":
+        broker_or_skip()
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def broker_only():
+    broker_or_skip()
+
+
+@pytest.fixture(scope="session")
+def shared_pool(temp, via):
+    pool = Pool(temp / f"shared-{via}", via)
+    yield pool
+    pool.stop()
+
+
+@pytest.fixture
+def logged(request):
+    """A list; the logs of the pools in it are printed if the test fails, from where they were when it began."""
+    request.node.scenario_logs = []
+    return request.node.scenario_logs
+
+
+def watch(logged, pool):
+    logged.extend((log, log.stat().st_size) for log in pool.logs())
+
+
+@pytest.fixture
+def pool(shared_pool, logged):
+    """Two healthy nodes that tests share; nobody breaks them."""
+    watch(logged, shared_pool)
+    return shared_pool
+
+
+@pytest.fixture
+def client(pool):
+    """A fresh user with a key, and nothing else going on."""
+    return pool.client()
+
+
+@pytest.fixture
+def make_pool(request, temp, logged):
+    """make_pool(via, ...) makes pools for one test alone."""
+    pools = []
+
+    def make(via, **kwargs):
+        folder = temp / f"p{os.urandom(4).hex()}"
+        pool = Pool(folder, via, **kwargs)
+        logged.extend((log, 0) for log in pool.logs())
+        pools.append(pool)
+        return pool
+
+    yield make
+    for pool in pools:
+        pool.stop()
+
+
+@pytest.fixture
+def own_pool(make_pool, via):
+    """Two nodes that the test may break."""
+    return make_pool(via, **DEFAULT_POOL)
+
+
+@pytest.fixture
+def brokered(make_pool, broker_only):
+    """brokered(...) makes a pool with a broker, for what has no direct counterpart."""
+    return lambda **kwargs: make_pool("broker", **{**DEFAULT_POOL, **kwargs})
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for log, offset in getattr(item, "scenario_logs", []):
+            text = log.read_bytes()[offset:] if log.exists() else b"(is gone)"
+            report.sections.append((str(log), text[-LOG_TAIL:].decode(errors="replace")))

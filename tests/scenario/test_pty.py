@@ -1,0 +1,73 @@
+"""Sessions at a terminal."""
+import termios
+
+import pexpect
+import pytest
+
+
+def odd_modes():
+    """Set modes that no terminal has by default: each must arrive."""
+    iflag, oflag, cflag, lflag, ispeed, ospeed, cc = termios.tcgetattr(0)
+    iflag = (iflag | termios.IXOFF | termios.INLCR | termios.ISTRIP) & ~termios.IXON
+    oflag = (oflag | termios.OLCUC) & ~termios.ONLCR
+    cflag = (cflag & ~termios.CSIZE) | termios.CS7 | termios.PARENB
+    lflag = (lflag | termios.NOFLSH | termios.TOSTOP) & ~(termios.ECHOE | termios.ECHOCTL)
+    for index, value in ((termios.VINTR, 24), (termios.VERASE, 8), (termios.VEOF, 5), (termios.VSUSP, 0)):
+        cc[index] = bytes([value])
+    termios.tcsetattr(0, termios.TCSANOW, [iflag, oflag, cflag, lflag, termios.B9600, termios.B9600, cc])
+
+
+def whole_output(terminal):
+    text = terminal.read().decode()
+    terminal.close()
+    return text
+
+
+@pytest.mark.parametrize("modes", [None, odd_modes])
+def test_terminal_modes_equal_those_of_a_direct_login(pool, modes):
+    client = pool.client(options="LogLevel ERROR")
+    direct = pool.client(client.user, client.key, endpoint=pool.nodes[0].endpoint(), options="LogLevel ERROR")
+    seen, expected = (whole_output(c.pty("stty -a; stty -g; echo $TERM", dimensions=(47, 133), modes=modes))
+                      for c in (client, direct))
+    assert "rows 47; columns 133" in expected.lower()
+    assert seen == expected
+
+
+def test_resize_arrives(client):
+    terminal = client.pty("while :; do stty size; sleep 0.05; done", dimensions=(30, 90))
+    terminal.expect("30 90\r\n")
+    for rows, columns in ((50, 160), (10, 20), (1, 1)):
+        terminal.setwinsize(rows, columns)
+        terminal.expect(f"{rows} {columns}\r\n")
+    terminal.close(force=True)
+
+
+def test_an_interactive_shell_works(client):
+    client.env["TERM"] = "dumb"  # no colours and brackets around the lines
+    terminal = client.pty()
+    terminal.sendline("PS1='%''%'")
+    terminal.expect("\r\n%%")
+    terminal.sendline("sh -c 'tty; exec sleep 1000'")
+    terminal.expect("\r\n/dev/pts/[0-9]+\r\n")
+    terminal.sendintr()
+    terminal.expect("%%")
+    terminal.sendline("echo $((6 * 7))")
+    terminal.expect("42\r\n%%")
+    terminal.sendline("exit 5")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 5
+
+
+def test_long_output_arrives_whole(client):
+    text = whole_output(client.pty("stty -opost; seq 1 50000; echo end"))
+    assert text.split("end")[0] == "".join(f"{i}\n" for i in range(1, 50001))
+
+
+def test_the_terminal_ends_with_the_connection(pool, client):
+    terminal = client.pty("echo ready; sleep 1000")
+    terminal.expect("ready")
+    terminal.send("\r~.")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    pool.wait_user_gone(client.user)
