@@ -7,7 +7,7 @@
 #include "broker/relay/batch.h"
 #include "broker/relay/links.h"
 #include "broker/relay/settings.h"
-#include "broker/relay/table.h"
+#include "broker/relay/roster.h"
 
 /* How often a limit made us stop reading. */
 struct limit_counters {
@@ -22,7 +22,7 @@ struct process {
 	struct event_base *base; /* borrowed */
 	struct settings settings;
 	struct leg_configs leg_configs;
-	struct table table;
+	struct roster roster;
 	struct links links;
 	struct batch batch;
 	uint8_t *in; /* where sockets are read to; owned */

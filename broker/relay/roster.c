@@ -1,7 +1,7 @@
 /*
  * The connections of a relay.
  */
-#include "broker/relay/table.h"
+#include "broker/relay/roster.h"
 
 #include "broker/relay/connection.h"
 
@@ -9,13 +9,13 @@
 static size_t
 chain_of(uint64_t id)
 {
-	return (size_t)((id ^ id >> 32) % TABLE_CHAINS);
+	return (size_t)((id ^ id >> 32) % ROSTER_CHAINS);
 }
 
 struct connection *
-table_find(const struct table *t, uint64_t id)
+roster_find(const struct roster *r, uint64_t id)
 {
-	struct connection *c = t->chains[chain_of(id)];
+	struct connection *c = r->chains[chain_of(id)];
 
 	while (c != NULL && c->id != id)
 		c = c->next_same;
@@ -23,27 +23,27 @@ table_find(const struct table *t, uint64_t id)
 }
 
 enum err
-table_add(struct table *t, struct connection *c)
+roster_add(struct roster *r, struct connection *c)
 {
-	struct connection **chain = &t->chains[chain_of(c->id)];
+	struct connection **chain = &r->chains[chain_of(c->id)];
 
-	if (table_find(t, c->id) != NULL)
+	if (roster_find(r, c->id) != NULL)
 		return ERR_EXISTS;
 	c->next_same = *chain;
 	*chain = c;
 	c->prev = NULL;
-	c->next = t->first;
-	if (t->first != NULL)
-		t->first->prev = c;
-	t->first = c;
-	t->n++;
+	c->next = r->first;
+	if (r->first != NULL)
+		r->first->prev = c;
+	r->first = c;
+	r->n++;
 	return OK;
 }
 
 void
-table_remove(struct table *t, struct connection *c)
+roster_remove(struct roster *r, struct connection *c)
 {
-	struct connection **link = &t->chains[chain_of(c->id)];
+	struct connection **link = &r->chains[chain_of(c->id)];
 
 	while (*link != c)
 		link = &(*link)->next_same;
@@ -51,11 +51,11 @@ table_remove(struct table *t, struct connection *c)
 	if (c->prev != NULL)
 		c->prev->next = c->next;
 	else
-		t->first = c->next;
+		r->first = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	c->next = NULL;
 	c->prev = NULL;
 	c->next_same = NULL;
-	t->n--;
+	r->n--;
 }
