@@ -102,7 +102,7 @@ class Broker:
     def kill(self, role, number=signal.SIGKILL):
         """Kill one process of a role; the pid that it had."""
         self.pids("relay")  # remembered: they stay when the supervisor dies
-        pid = self.pids(role)[0]
+        pid = proc.wait_for(lambda: self.pids(role), f"a {role}")[0]
         os.kill(pid, number)
         if role == "supervisor":
             self.process.wait()
