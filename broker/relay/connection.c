@@ -275,15 +275,12 @@ static enum err
 make_legs(struct connection *c, const struct msg_hand_over *m, int fds[2])
 {
 	struct leg_configs *configs = &c->process->leg_configs;
-	enum cipher_kind cipher;
 	enum err e;
 
 	e = make_leg(c, SIDE_CLIENT, &configs->client, m->client_state, m->client_bytes, &fds[0]);
-	if (e != OK)
-		return e;
-	cipher = transport_cipher(c->legs[SIDE_CLIENT].transport, CIPHER_OPEN);
-	return make_leg(
-		c, SIDE_NODE, &configs->node[cipher], m->node_state, m->node_bytes, &fds[1]);
+	if (e == OK)
+		e = make_leg(c, SIDE_NODE, &configs->node, m->node_state, m->node_bytes, &fds[1]);
+	return e;
 }
 
 static void

@@ -6,8 +6,8 @@
 
 #include "broker/relay/batch.h"
 #include "broker/relay/links.h"
-#include "broker/relay/settings.h"
 #include "broker/relay/roster.h"
+#include "broker/relay/settings.h"
 
 /* How often a limit made us stop reading. */
 struct limit_counters {

@@ -55,241 +55,11 @@ fake_clock(void)
 	return fake_now;
 }
 
-static void
-must(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	(void)fprintf(stderr, "relay rig: %s failed\n", what);
-	abort();
-}
-
-static const struct privkey *
-key_of(int which)
-{
-	static struct privkey *keys[2];
-
-	if (keys[which] == NULL)
-		must(privkey_generate(KEY_ED25519, 0, &keys[which]) == OK, "making a key");
-	return keys[which];
-}
-
-enum { KEY_BROKER = 0, KEY_NODE = 1 };
-
-/* --- signatures --- */
-
-static void
-sign_exchange(enum kex_method method, const char *alg, struct kex_transcript transcript, int key,
-	struct buf *signature)
-{
-	struct kex_hash hash;
-
-	transcript.host_key = pubkey_blob(privkey_public(key_of(key)));
-	must(kex_exchange_hash(method, &transcript, &hash) == OK, "hashing an exchange");
-	must(privkey_sign(key_of(key), span_str(alg), span_of(hash.bytes, hash.len), signature) ==
-			OK,
-		"signing");
-}
-
-static void
-sign_for(struct transport *t, const struct transport_exchange *x, int key)
-{
-	struct buf signature = {0};
-
-	sign_exchange(x->method, x->host_key_alg, x->transcript, key, &signature);
-	must(transport_signed(t, pubkey_blob(privkey_public(key_of(key))), buf_span(&signature)) ==
-			OK,
-		"taking a signature");
-	buf_clear(&signature);
-}
-
 static bool
 any_host_key(void *arg, struct span host_key)
 {
 	(void)arg;
 	(void)host_key;
-	return true;
-}
-
-/* --- peers --- */
-
-static void
-take_packet(struct rig_peer *p, struct span payload)
-{
-	p->n_packets++;
-	p->n_payload += payload.len;
-	for (size_t i = 0; i < payload.len; i++)
-		p->hash = (p->hash ^ payload.ptr[i]) * FNV_PRIME;
-	if (p->is_keeping)
-		must(wire_put_string(&p->got, payload) == OK, "keeping a packet");
-}
-
-static void
-take_event(struct rig_peer *p, const struct transport_event *event)
-{
-	switch (event->kind) {
-	case TRANSPORT_EVENT_PACKET:
-		take_packet(p, event->packet.payload);
-		break;
-	case TRANSPORT_EVENT_SIGN:
-		sign_for(p->t, &event->exchange, KEY_NODE);
-		break;
-	case TRANSPORT_EVENT_KEYS:
-		p->n_keys++;
-		break;
-	case TRANSPORT_EVENT_UNIMPLEMENTED:
-		p->n_unimplemented++;
-		p->unimplemented = event->number;
-		break;
-	case TRANSPORT_EVENT_DISCONNECT:
-		p->disconnect = event->number;
-		(void)snprintf(p->text, sizeof(p->text), "%.*s", (int)event->text.len,
-			(const char *)event->text.ptr);
-		break;
-	case TRANSPORT_EVENT_NONE:
-		break;
-	}
-}
-
-static void
-peer_take(struct rig_peer *p)
-{
-	struct transport_event event;
-	size_t used;
-	enum err e = OK;
-
-	while (p->in.len > 0) {
-		e = transport_step(p->t, p->in.data + p->in.head, p->in.len, &used, &event);
-		if (e != OK)
-			break;
-		take_event(p, &event);
-		buf_consume(&p->in, used);
-	}
-	if (e != OK && e != ERR_AGAIN && p->disconnect == 0) {
-		(void)fprintf(stderr, "a peer: %s\n", transport_failure(p->t)->text);
-		abort();
-	}
-}
-
-static bool
-peer_read(struct rig_peer *p)
-{
-	static uint8_t bytes[READ_SIZE];
-	size_t max = p->read_max > 0 && p->read_max < sizeof(bytes) ? p->read_max : sizeof(bytes);
-	ssize_t n;
-
-	if (p->fd < 0 || p->is_eof || p->is_stalled)
-		return false;
-	n = recv(p->fd, bytes, max, MSG_DONTWAIT);
-	if (n < 0 && errno == EAGAIN)
-		return false;
-	if (n <= 0) {
-		p->is_eof = true;
-		p->is_reset = n < 0;
-		return true;
-	}
-	must(buf_append(&p->in, bytes, (size_t)n) == OK, "receiving");
-	peer_take(p);
-	return true;
-}
-
-static bool
-peer_write(struct rig_peer *p)
-{
-	struct buf *out = transport_out(p->t);
-	ssize_t n;
-
-	if (p->fd < 0 || out->len == 0)
-		return false;
-	n = send(p->fd, buf_span(out).ptr, out->len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (n < 0 && errno == EAGAIN)
-		return false;
-	if (n < 0) {
-		/* The broker closed: as with any program, what was to be said is lost. */
-		buf_clear(out);
-		return true;
-	}
-	buf_consume(out, (size_t)n);
-	return true;
-}
-
-static bool
-peer_turn(struct rig_peer *p)
-{
-	bool moved = peer_read(p);
-
-	if (p->rekeys && transport_rekey_is_due(p->t))
-		must(transport_rekey(p->t) == OK, "beginning a key exchange");
-	return peer_write(p) || moved;
-}
-
-void
-rig_send(struct rig_peer *p, struct span payload)
-{
-	must(transport_send(p->t, payload) == OK, "sending");
-}
-
-void
-rig_send_text(struct rig_peer *p, const char *payload, size_t len)
-{
-	rig_send(p, span_of(payload, len));
-}
-
-void
-rig_send_filled(struct rig_peer *p, uint8_t type, size_t len, uint32_t seed)
-{
-	uint8_t *bytes = malloc(len);
-
-	must(bytes != NULL, "allocating");
-	for (size_t i = 0; i < len; i++) {
-		seed = seed * 1664525 + 1013904223;
-		bytes[i] = (uint8_t)(seed >> 24);
-	}
-	bytes[0] = type;
-	rig_send(p, span_of(bytes, len));
-	free(bytes);
-}
-
-void
-rig_rekey(struct rig_peer *p)
-{
-	must(transport_rekey(p->t) == OK, "beginning a key exchange");
-}
-
-void
-rig_disconnect(struct rig_peer *p, uint32_t code, const char *text)
-{
-	transport_disconnect(p->t, (enum ssh_disconnect)code, text);
-}
-
-void
-rig_close(struct rig_peer *p)
-{
-	close(p->fd);
-	p->fd = -1;
-}
-
-void
-rig_shut(struct rig_peer *p)
-{
-	must(transport_out(p->t)->len == 0, "writing all before shutting");
-	must(shutdown(p->fd, SHUT_WR) == 0, "shutting");
-}
-
-bool
-rig_next(struct rig_peer *p, struct span *out)
-{
-	static struct buf last;
-	struct wire_reader r = wire_reader_of(buf_span(&p->got));
-	struct span payload;
-
-	if (wire_left(&r) == 0)
-		return false;
-	must(wire_get_string(&r, &payload) == OK, "reading a packet back");
-	buf_clear(&last);
-	must(buf_append_span(&last, payload) == OK, "keeping a packet");
-	buf_consume(&p->got, payload.len + 4);
-	*out = buf_span(&last);
 	return true;
 }
 
@@ -303,10 +73,10 @@ answer_kex_sign(struct rig *r, struct span body)
 	struct buf signature = {0}, b = {0};
 	char alg[KEXINIT_NAME_SIZE];
 
-	must(message_decode(msg_kex_sign_fields, body, &m) == OK, "reading KEX_SIGN");
+	rig_must(message_decode(msg_kex_sign_fields, body, &m) == OK, "reading KEX_SIGN");
 	(void)snprintf(alg, sizeof(alg), "%.*s", (int)m.host_key_alg.len,
 		(const char *)m.host_key_alg.ptr);
-	sign_exchange(kex_by_name(m.method), alg,
+	rig_sign_exchange(kex_by_name(m.method), alg,
 		(struct kex_transcript){.client_ident = m.client_ident,
 			.server_ident = m.server_ident,
 			.client_kexinit = m.client_kexinit,
@@ -314,13 +84,13 @@ answer_kex_sign(struct rig *r, struct span body)
 			.client_public = m.client_public,
 			.server_public = m.server_public,
 			.secret = m.secret},
-		KEY_BROKER, &signature);
+		RIG_KEY_BROKER, &signature);
 	answer = (struct msg_kex_signed){.conn = m.conn,
 		.request = m.request,
-		.host_key = pubkey_blob(privkey_public(key_of(KEY_BROKER))),
+		.host_key = pubkey_blob(privkey_public(rig_key(RIG_KEY_BROKER))),
 		.signature = buf_span(&signature)};
-	must(message_encode(msg_kex_signed_fields, &answer, &b) == OK, "writing KEX_SIGNED");
-	must(ipc_send(r->keyholder.ipc, MSG_KEX_SIGNED, buf_span(&b), NULL, 0) == OK,
+	rig_must(message_encode(msg_kex_signed_fields, &answer, &b) == OK, "writing KEX_SIGNED");
+	rig_must(ipc_send(r->keyholder.ipc, MSG_KEX_SIGNED, buf_span(&b), NULL, 0) == OK,
 		"sending KEX_SIGNED");
 	buf_clear(&signature);
 	buf_clear(&b);
@@ -334,12 +104,13 @@ answer_hostkeys_prove(struct rig *r, struct span body)
 	struct msg_hostkeys_proved answer;
 	struct buf b = {0};
 
-	must(message_decode(msg_hostkeys_prove_fields, body, &m) == OK, "reading HOSTKEYS_PROVE");
+	rig_must(message_decode(msg_hostkeys_prove_fields, body, &m) == OK,
+		"reading HOSTKEYS_PROVE");
 	answer = (struct msg_hostkeys_proved){.conn = m.conn,
 		.request = m.request,
 		.signatures = span_of(signatures, sizeof(signatures) - 1)};
-	must(message_encode(msg_hostkeys_proved_fields, &answer, &b) == OK, "writing");
-	must(ipc_send(r->keyholder.ipc, MSG_HOSTKEYS_PROVED, buf_span(&b), NULL, 0) == OK,
+	rig_must(message_encode(msg_hostkeys_proved_fields, &answer, &b) == OK, "writing");
+	rig_must(ipc_send(r->keyholder.ipc, MSG_HOSTKEYS_PROVED, buf_span(&b), NULL, 0) == OK,
 		"sending HOSTKEYS_PROVED");
 	buf_clear(&b);
 }
@@ -367,7 +138,8 @@ rig_hold_signatures(struct rig *r, bool hold)
 	buf_take(&kept, &r->kept);
 	reader = wire_reader_of(buf_span(&kept));
 	while (wire_left(&reader) > 0) {
-		must(wire_get_u16(&reader, &type) == OK && wire_get_string(&reader, &body) == OK,
+		rig_must(
+			wire_get_u16(&reader, &type) == OK && wire_get_string(&reader, &body) == OK,
 			"reading a kept request");
 		answer_as_keyholder(r, type, body);
 	}
@@ -381,11 +153,12 @@ send_host_keys(struct rig *r)
 	struct msg_host_keys m = {.algorithms = span_str("ssh-ed25519")};
 
 	if (!r->options.has_no_host_keys)
-		must(wire_put_string(&keys, pubkey_blob(privkey_public(key_of(KEY_BROKER)))) == OK,
+		rig_must(wire_put_string(
+				 &keys, pubkey_blob(privkey_public(rig_key(RIG_KEY_BROKER)))) == OK,
 			"packing keys");
 	m.keys = buf_span(&keys);
-	must(message_encode(msg_host_keys_fields, &m, &b) == OK, "writing HOST_KEYS");
-	must(ipc_send(r->keyholder.ipc, MSG_HOST_KEYS, buf_span(&b), NULL, 0) == OK,
+	rig_must(message_encode(msg_host_keys_fields, &m, &b) == OK, "writing HOST_KEYS");
+	rig_must(ipc_send(r->keyholder.ipc, MSG_HOST_KEYS, buf_span(&b), NULL, 0) == OK,
 		"sending HOST_KEYS");
 	buf_clear(&keys);
 	buf_clear(&b);
@@ -396,7 +169,8 @@ send_host_keys(struct rig *r)
 static void
 note(struct buf *log, uint16_t type, struct span body)
 {
-	must(wire_put_u16(log, type) == OK && wire_put_string(log, body) == OK, "noting a message");
+	rig_must(wire_put_u16(log, type) == OK && wire_put_string(log, body) == OK,
+		"noting a message");
 }
 
 static void
@@ -434,8 +208,8 @@ link_end(struct rig *r, struct rig_end *end, enum role_kind kind)
 
 	ipc_free(end->ipc);
 	end->ipc = NULL;
-	must(ipc_pair(fds) == OK, "making a pair");
-	must(ipc_new(r->base, fds[0], on_message, on_closed, end, &end->ipc) == OK, "a link");
+	rig_must(ipc_pair(fds) == OK, "making a pair");
+	rig_must(ipc_new(r->base, fds[0], on_message, on_closed, end, &end->ipc) == OK, "a link");
 	links_add(&r->process->links, &peer, fds[1]);
 }
 
@@ -463,7 +237,7 @@ rig_drop_keyholder(struct rig *r)
 void
 rig_send_as_director(struct rig *r, uint16_t type, struct span body)
 {
-	must(ipc_send(r->director.ipc, type, body, NULL, 0) == OK, "sending as director");
+	rig_must(ipc_send(r->director.ipc, type, body, NULL, 0) == OK, "sending as director");
 }
 
 static const struct rig_end *
@@ -483,7 +257,8 @@ look_up(const struct rig *r, uint16_t type, struct span *last)
 	size_t n = 0;
 
 	while (wire_left(&reader) > 0) {
-		must(wire_get_u16(&reader, &found) == OK && wire_get_string(&reader, &body) == OK,
+		rig_must(wire_get_u16(&reader, &found) == OK &&
+				wire_get_string(&reader, &body) == OK,
 			"reading a message back");
 		if (found == type) {
 			n++;
@@ -519,14 +294,15 @@ tcp_pair(int fds[2])
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof(a);
 
-	must(listener >= 0 && bind(listener, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+	rig_must(listener >= 0 && bind(listener, (struct sockaddr *)&a, sizeof(a)) == 0 &&
 			listen(listener, 1) == 0 &&
 			getsockname(listener, (struct sockaddr *)&a, &len) == 0,
 		"listening");
 	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	must(fds[0] >= 0 && connect(fds[0], (struct sockaddr *)&a, sizeof(a)) == 0, "connecting");
+	rig_must(fds[0] >= 0 && connect(fds[0], (struct sockaddr *)&a, sizeof(a)) == 0,
+		"connecting");
 	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	must(fds[1] >= 0, "accepting");
+	rig_must(fds[1] >= 0, "accepting");
 	close(listener);
 }
 
@@ -538,9 +314,10 @@ make_sockets(struct rig *r, struct rig_peer *p, enum side s)
 	if (r->options.is_tcp)
 		tcp_pair(fds);
 	else
-		must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "socketpair");
+		rig_must(
+			socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "socketpair");
 	for (size_t i = 0; i < 2 && bytes > 0; i++) {
-		must(setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) == 0 &&
+		rig_must(setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) == 0 &&
 				setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) ==
 					0,
 			"sizing a socket");
@@ -552,26 +329,26 @@ make_sockets(struct rig *r, struct rig_peer *p, enum side s)
 /* --- the key exchanges before the hand-over, in memory --- */
 
 static bool
-shake(struct transport *from, struct transport *to, int key, struct buf *in)
+shake(struct transport *from, struct transport *to, enum rig_key key, struct buf *in)
 {
 	struct buf *out = transport_out(from);
 	struct transport_event event;
 	size_t used;
 	bool moved = out->len > 0;
 
-	must(buf_append_span(in, buf_span(out)) == OK, "moving bytes");
+	rig_must(buf_append_span(in, buf_span(out)) == OK, "moving bytes");
 	buf_consume(out, out->len);
 	while (in->len > 0 &&
 		transport_step(to, in->data + in->head, in->len, &used, &event) == OK) {
 		buf_consume(in, used);
 		if (event.kind == TRANSPORT_EVENT_SIGN)
-			sign_for(to, &event.exchange, key);
+			rig_sign_for(to, &event.exchange, key);
 	}
 	return moved;
 }
 
 static void
-shake_hands(struct transport *client, struct transport *server, int key)
+shake_hands(struct transport *client, struct transport *server, enum rig_key key)
 {
 	struct buf to_server = {0}, to_client = {0};
 	bool moved = true;
@@ -580,7 +357,7 @@ shake_hands(struct transport *client, struct transport *server, int key)
 		moved = shake(client, server, key, &to_server);
 		moved = shake(server, client, key, &to_client) || moved;
 	}
-	must(transport_session_id(client).len > 0 && !transport_is_rekeying(server),
+	rig_must(transport_session_id(client).len > 0 && !transport_is_rekeying(server),
 		"the first key exchange");
 	transport_set_phase(client, TRANSPORT_PHASE_CONNECTION);
 	transport_set_phase(server, TRANSPORT_PHASE_CONNECTION);
@@ -605,12 +382,6 @@ begin_peer(struct rig *r, struct rig_peer *p, enum side s)
 {
 	const char *cipher = s == SIDE_CLIENT ? r->options.ssh_cipher : r->options.node_cipher;
 
-	p->fd = -1;
-	p->is_keeping = true;
-	p->rekeys = true;
-	p->hash = FNV_START;
-	buf_init(&p->in, KEEP_MAX);
-	buf_init(&p->got, KEEP_MAX);
 	if (s == SIDE_CLIENT) {
 		p->config = config_for(
 			TRANSPORT_CLIENT, "SSH-2.0-rig_ssh", cipher, r->options.ssh_rekey_bytes);
@@ -620,13 +391,12 @@ begin_peer(struct rig *r, struct rig_peer *p, enum side s)
 			TRANSPORT_SERVER, "SSH-2.0-rig_node", cipher, r->options.node_rekey_bytes);
 		r->ours[s] = config_for(TRANSPORT_CLIENT, "SSH-2.0-rig_broker", NULL, 0);
 	}
-	must(transport_new(&p->config, &p->t) == OK &&
-			transport_new(&r->ours[s], &r->legs[s]) == OK,
-		"making transports");
+	rig_peer_begin(p);
+	rig_must(transport_new(&r->ours[s], &r->legs[s]) == OK, "making a transport");
 	if (s == SIDE_CLIENT)
-		shake_hands(p->t, r->legs[s], KEY_BROKER);
+		shake_hands(p->t, r->legs[s], RIG_KEY_BROKER);
 	else
-		shake_hands(r->legs[s], p->t, KEY_NODE);
+		shake_hands(r->legs[s], p->t, RIG_KEY_NODE);
 	make_sockets(r, p, s);
 }
 
@@ -645,7 +415,7 @@ make_config(const struct rig_options *o)
 	if (config_parse(span_str(text), "/rig.json", &c, &errors) != OK)
 		(void)fprintf(
 			stderr, "%.*s\n", (int)errors.len, (const char *)buf_span(&errors).ptr);
-	must(c != NULL, "parsing the configuration");
+	rig_must(c != NULL, "parsing the configuration");
 	buf_clear(&errors);
 	return c;
 }
@@ -656,13 +426,13 @@ rig_new(const struct rig_options *options)
 	static const struct rig_options none;
 	struct rig *r = calloc(1, sizeof(*r));
 
-	must(r != NULL, "allocating");
+	rig_must(r != NULL, "allocating");
 	r->options = options != NULL ? *options : none;
 	r->id = 0x123456789abcdef;
 	r->base = event_base_new();
-	must(r->base != NULL, "making a base");
+	rig_must(r->base != NULL, "making a base");
 	r->config = make_config(&r->options);
-	must(process_new(r->base, r->config, fake_clock, &r->process) == OK, "process_new");
+	rig_must(process_new(r->base, r->config, fake_clock, &r->process) == OK, "process_new");
 	r->gate.rig = r->director.rig = r->keyholder.rig = r;
 	buf_init(&r->gate.log, KEEP_MAX);
 	buf_init(&r->director.log, KEEP_MAX);
@@ -687,9 +457,9 @@ rig_send_as_gate(struct rig *r, uint16_t type, struct span body, bool with_fds)
 
 	for (enum side s = 0; s < SIDES && with_fds; s++) {
 		fds[s] = fcntl(r->fds[s], F_DUPFD_CLOEXEC, 0);
-		must(fds[s] >= 0, "duplicating a socket");
+		rig_must(fds[s] >= 0, "duplicating a socket");
 	}
-	must(ipc_send(r->gate.ipc, type, body, fds, with_fds ? 2 : 0) == OK, "sending as gate");
+	rig_must(ipc_send(r->gate.ipc, type, body, fds, with_fds ? 2 : 0) == OK, "sending as gate");
 }
 
 static struct span
@@ -705,8 +475,8 @@ facts(struct rig *r, struct buf *out)
 		.why = span_str("fewest users"),
 	};
 
-	must(addr_parse("192.0.2.7:40000", false, &m.client) == OK, "an address");
-	must(message_encode(msg_connection_fields, &m, out) == OK, "writing facts");
+	rig_must(addr_parse("192.0.2.7:40000", false, &m.client) == OK, "an address");
+	rig_must(message_encode(msg_connection_fields, &m, out) == OK, "writing facts");
 	return buf_span(out);
 }
 
@@ -719,7 +489,7 @@ rig_hand_over(struct rig *r)
 	buf_init(&b, IPC_BODY_MAX);
 	buf_init(&client, MSG_STATE_MAX);
 	buf_init(&node, MSG_STATE_MAX);
-	must(transport_state_write(r->legs[SIDE_CLIENT], &client) == OK &&
+	rig_must(transport_state_write(r->legs[SIDE_CLIENT], &client) == OK &&
 			transport_state_write(r->legs[SIDE_NODE], &node) == OK,
 		"writing states");
 	m = (struct msg_hand_over){.connection = facts(r, &f),
@@ -727,7 +497,7 @@ rig_hand_over(struct rig *r)
 		.node_state = buf_span(&node),
 		.client_bytes = buf_span(transport_out(r->ssh.t)),
 		.node_bytes = buf_span(transport_out(r->node.t))};
-	must(message_encode(msg_hand_over_fields, &m, &b) == OK, "writing the hand-over");
+	rig_must(message_encode(msg_hand_over_fields, &m, &b) == OK, "writing the hand-over");
 	buf_clear(transport_out(r->ssh.t));
 	buf_clear(transport_out(r->node.t));
 	rig_send_as_gate(r, MSG_HAND_OVER, buf_span(&b), true);
@@ -749,21 +519,11 @@ rig_open(const struct rig_options *options)
 	struct msg_handed_over m;
 
 	rig_hand_over(r);
-	must(message_decode(msg_handed_over_fields, rig_last_message(r, MSG_HANDED_OVER), &m) ==
+	rig_must(message_decode(msg_handed_over_fields, rig_last_message(r, MSG_HANDED_OVER), &m) ==
 				OK &&
 			m.taken && m.conn == r->id,
 		"handing over");
 	return r;
-}
-
-static void
-free_peer(struct rig_peer *p)
-{
-	if (p->fd >= 0)
-		close(p->fd);
-	transport_free(p->t);
-	buf_clear(&p->in);
-	buf_clear(&p->got);
 }
 
 void
@@ -777,8 +537,8 @@ rig_free(struct rig *r)
 	buf_clear(&r->director.log);
 	buf_clear(&r->keyholder.log);
 	buf_clear(&r->kept);
-	free_peer(&r->ssh);
-	free_peer(&r->node);
+	rig_peer_end(&r->ssh);
+	rig_peer_end(&r->node);
 	for (enum side s = 0; s < SIDES; s++) {
 		transport_free(r->legs[s]);
 		if (r->fds[s] >= 0)
@@ -827,9 +587,9 @@ rig_turn(struct rig *r)
 	bool moved;
 
 	r->is_quiet = true;
-	must(event_base_loop(r->base, EVLOOP_NONBLOCK) >= 0, "the loop");
-	moved = peer_turn(&r->ssh);
-	moved = peer_turn(&r->node) || moved;
+	rig_must(event_base_loop(r->base, EVLOOP_NONBLOCK) >= 0, "the loop");
+	moved = rig_peer_turn(&r->ssh);
+	moved = rig_peer_turn(&r->node) || moved;
 	return moved || !r->is_quiet;
 }
 
@@ -843,7 +603,7 @@ rig_run(struct rig *r)
 		if (n_quiet == QUIET_TURNS)
 			return;
 	}
-	must(false, "coming to rest");
+	rig_must(false, "coming to rest");
 }
 
 void

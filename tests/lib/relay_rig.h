@@ -9,31 +9,7 @@
 
 #include "broker/messages/messages.h"
 #include "common/ipc/ipc.h"
-#include "common/ssh/key.h"
-#include "common/ssh/transport.h"
-
-/* A peer of the broker: a transport on a socket, and what has come of it. */
-struct rig_peer {
-	struct transport *t;
-	struct transport_config config;
-	int fd; /* -1: closed */
-	struct buf in; /* received, not taken */
-	struct buf got; /* the payloads of the packets that came, a string each */
-	size_t n_packets;
-	uint64_t n_payload; /* bytes of them */
-	size_t n_keys; /* key exchanges since the hand-over */
-	size_t n_unimplemented;
-	uint32_t unimplemented;
-	uint32_t disconnect; /* the code of SSH_MSG_DISCONNECT; 0: none came */
-	char text[256];
-	bool is_eof; /* the broker closed or shut its end */
-	bool is_reset;
-	bool is_stalled; /* reads nothing */
-	bool is_keeping; /* payloads go to got; else they are only counted and hashed */
-	bool rekeys; /* begins key exchanges when its keys are used up */
-	uint64_t hash; /* over all payloads, in order */
-	size_t read_max; /* bytes per turn; 0: all there is */
-};
+#include "tests/lib/rig_peer.h"
 
 struct rig_options {
 	const char *limits; /* inside of the JSON object "limits"; NULL: defaults */
@@ -42,7 +18,6 @@ struct rig_options {
 	uint64_t ssh_rekey_bytes, node_rekey_bytes; /* of the peers; 0: as the cipher says */
 	bool is_tcp; /* loopback TCP instead of socket pairs */
 	int socket_bytes; /* socket buffers; 0: as they are */
-	bool is_plain; /* no strict key exchange and no ext-info */
 	bool has_no_keyholder; /* until rig_link_keyholder() */
 	bool has_no_host_keys; /* the keyholder announces none */
 };
@@ -86,22 +61,5 @@ void rig_run(struct rig *r);
 bool rig_turn(struct rig *r);
 /* Let time pass, then look at all connections as their timers would, and rig_run(). */
 void rig_pass(struct rig *r, uint64_t ms);
-
-/* Send a payload from a peer; waits for its keys if it must. */
-void rig_send(struct rig_peer *p, struct span payload);
-void rig_send_text(struct rig_peer *p, const char *payload, size_t len);
-/* A payload of len bytes of this type, with content that follows from seed. */
-void rig_send_filled(struct rig_peer *p, uint8_t type, size_t len, uint32_t seed);
-/* Begin a key exchange. */
-void rig_rekey(struct rig_peer *p);
-/* SSH_MSG_DISCONNECT. */
-void rig_disconnect(struct rig_peer *p, uint32_t code, const char *text);
-/* Close the socket as it is; what was sent and not written is lost. */
-void rig_close(struct rig_peer *p);
-/* Write what was sent, then say that no more will come. */
-void rig_shut(struct rig_peer *p);
-
-/* The next payload that the peer got and kept, taken off.  False: none.  Borrowed until the next call. */
-bool rig_next(struct rig_peer *p, struct span *out);
 
 #endif
