@@ -3,8 +3,8 @@
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libssl-dev libevent-dev libcjson-dev libcurl4-openssl-dev"
 RUN_PACKAGES="python3 openssh-client openssh-server openssl util-linux"
-CHECK_PACKAGES="clang libclang-rt-14-dev clang-format shellcheck git libcriterion-dev
-python3-pytest python3-pytest-xdist python3-pexpect rsync"
+CHECK_PACKAGES="clang libclang-rt-14-dev clang-format shellcheck git libcriterion-dev libssh-dev
+python3-pytest python3-pytest-xdist python3-pytest-timeout python3-pexpect rsync"
 
 # as_root COMMAND...: run it as root, through sudo if we are not.
 as_root() {
@@ -42,16 +42,17 @@ allow_services() {
 	fi
 }
 
-# Services that came with a package are not started at the next boot either.
+# disable_services PACKAGE...: what came with these packages is not started at the next boot either.
 disable_services() {
-	for unit in ssh rsync; do
-		case " $1 " in
-		*" openssh-server "* | *" rsync "*) ;;
+	for package in "$@"; do
+		case $package in
+		openssh-server) service=ssh ;;
+		rsync) service=rsync ;;
 		*) continue ;;
 		esac
-		if command -v systemctl >/dev/null && systemctl --quiet is-enabled "$unit.service" 2>/dev/null; then
-			as_root systemctl --quiet disable "$unit.service" || true
-		fi
+		as_root update-rc.d "$service" disable >/dev/null 2>&1 || true
+		as_root deb-systemd-helper disable "$service.service" >/dev/null 2>&1 || true
+		echo "The service $service, which came with $package, is installed but not started or enabled."
 	done
 }
 
@@ -70,5 +71,6 @@ need_packages() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $missing
 	allow_services
 	trap - EXIT INT TERM
-	disable_services "$missing"
+	# shellcheck disable=SC2086 # a list of words
+	disable_services $missing
 }

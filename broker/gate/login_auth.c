@@ -209,6 +209,8 @@ ask_offer(struct login *l, const struct auth_request *rq)
 	enum err e = gate_links_to_keyholder(l->env->links, MSG_OFFER, msg_offer_fields, &m);
 
 	login_drop_offer(l);
+	snprintf(l->offer.client_algorithm, sizeof(l->offer.client_algorithm), "%.*s",
+		(int)rq->algorithm.len, (const char *)rq->algorithm.ptr);
 	if (e == OK)
 		e = buf_append_span(&l->offer.key, rq->key);
 	if (e == OK)
@@ -268,7 +270,9 @@ send_publickey(
 static void
 work_publickey(struct login *l, const struct auth_request *rq)
 {
-	bool offered = l->offer.certificate.len > 0 && span_equal(buf_span(&l->offer.key), rq->key);
+	bool offered = l->offer.certificate.len > 0 &&
+		       span_equal(buf_span(&l->offer.key), rq->key) &&
+		       span_is(rq->algorithm, l->offer.client_algorithm);
 
 	if (!offered)
 		ask_offer(l, rq);

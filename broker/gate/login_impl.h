@@ -45,8 +45,9 @@ enum login_state {
 /* A certificate made for the user's key, for the present node. */
 struct login_offer {
 	struct buf key; /* the user's key blob; empty: no offer */
+	char client_algorithm[AUTH_NAME_MAX + 1];
 	struct buf certificate;
-	char algorithm[AUTH_NAME_MAX + 1];
+	char algorithm[AUTH_NAME_MAX + 1]; /* of the certificate */
 };
 
 struct login {

@@ -152,6 +152,17 @@ verdict_for(const struct transport *t, enum message_class class)
 	return v;
 }
 
+void
+transport_init_queues(struct transport *t)
+{
+	size_t max = t->config->waiting_max;
+
+	if (max == 0)
+		max = TRANSPORT_WAITING_MAX;
+	buf_init(&t->waiting, max);
+	buf_init(&t->out, TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * max);
+}
+
 enum err
 transport_new(const struct transport_config *config, struct transport **out)
 {
@@ -163,9 +174,7 @@ transport_new(const struct transport_config *config, struct transport **out)
 	assert(strlen(config->ident) <= TRANSPORT_IDENT_MAX);
 	t->config = config;
 	t->state = TRANSPORT_IDENT;
-	buf_init(&t->out, TRANSPORT_OUT_MAX);
-	buf_init(&t->waiting,
-		config->waiting_max != 0 ? config->waiting_max : TRANSPORT_WAITING_MAX);
+	transport_init_queues(t);
 	t->own_ident = strdup(config->ident);
 	if (t->own_ident != NULL)
 		e = buf_append(&t->out, config->ident, strlen(config->ident));
@@ -602,6 +611,12 @@ bool
 transport_is_rekeying(const struct transport *t)
 {
 	return t->exchange != NULL;
+}
+
+bool
+transport_takes_data(const struct transport *t)
+{
+	return t->state == TRANSPORT_OPEN;
 }
 
 struct span

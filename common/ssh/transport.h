@@ -29,7 +29,9 @@ enum transport_phase {
 #define TRANSPORT_PRELUDE_MAX 8192
 /* Packets that wait for the end of a key exchange, in bytes; config may say less. */
 #define TRANSPORT_WAITING_MAX ((size_t)1 << 20)
+/* What transport_out() may hold, besides what waiting_max becomes when it is sealed (a small packet grows most). */
 #define TRANSPORT_OUT_MAX ((size_t)4 << 20)
+#define TRANSPORT_SEALED_GROWTH 8
 
 /*
  * Asked in the first key exchange of a client role: may this be the peer's host key?  Later ones must show the same key.
@@ -143,6 +145,8 @@ bool transport_rekey_is_due(const struct transport *t);
 MUST_CHECK enum err transport_rekey(struct transport *t);
 /* Does a key exchange run (ours or the peer's)? */
 bool transport_is_rekeying(const struct transport *t);
+/* May the peer send packets for the owner now?  Not between its KEXINIT and its NEWKEYS, nor when the leg is dead. */
+bool transport_takes_data(const struct transport *t);
 
 /* Facts; the spans are borrowed and empty before they are known. */
 struct span transport_session_id(const struct transport *t);

@@ -69,6 +69,9 @@ struct transport {
 MUST_CHECK enum err transport_fail(
 	struct transport *t, enum err e, enum ssh_disconnect code, const char *text);
 
+/* Set the maximums of the empty queues as the configuration says. */
+void transport_init_queues(struct transport *t);
+
 /* Seal now, whatever the key exchange is at. */
 MUST_CHECK enum err transport_seal_now(struct transport *t, struct span payload);
 /* Seal what waited; after our NEWKEYS. */

@@ -169,13 +169,12 @@ transport_state_read(
 	t->config = config;
 	t->state = TRANSPORT_OPEN;
 	t->clear = true;
-	buf_init(&t->out, TRANSPORT_OUT_MAX);
-	buf_init(&t->waiting,
-		config->waiting_max != 0 ? config->waiting_max : TRANSPORT_WAITING_MAX);
+	transport_init_queues(t);
 	e = read_head(&r, t);
 	if (e == OK)
 		e = read_names(&r, t);
-	if (e == OK && (wire_get_string(&r, &pending) != OK || wire_end(&r) != OK))
+	if (e == OK &&
+		(wire_get_string_max(&r, TRANSPORT_OUT_MAX, &pending) != OK || wire_end(&r) != OK))
 		e = ERR_FORMAT;
 	if (e == OK)
 		e = buf_append_exact(&t->out, pending.ptr, pending.len);

@@ -119,13 +119,13 @@ def as_root(argv):
 _processes = []
 
 
-def spawn(argv, log=None, env=None, **kwargs):
-    """Start a process in a group of its own (Ctrl-C is ours to handle); stop() ends it."""
+def spawn(argv, log=None, env=None, findings=None, **kwargs):
+    """Start a process in a group of its own (Ctrl-C is ours to handle); stop() ends it.  findings: a folder for them."""
     full = dict(os.environ if env is None else env)
     full.pop("SSH_AUTH_SOCK", None)
     full["SCENARIO_OWNER"] = MARK
     if is_sanitized():
-        full.update(sanitizer_env(sanitizer_folder()))
+        full.update(sanitizer_env(findings or sanitizer_folder()))
     with contextlib.ExitStack() as stack:
         if log:
             file = stack.enter_context(open(log, "ab"))

@@ -1,0 +1,54 @@
+/*
+ * How a connection ends: what was sent before still arrives, both sides are told why in words, and the sockets are closed
+ * so that no last byte is lost.
+ *
+ * Each function here may be called at any time and only notes what happened; the first cause is the one that counts.
+ * ending_step() does the rest.
+ */
+#ifndef BROKER_RELAY_ENDING_H
+#define BROKER_RELAY_ENDING_H
+
+#include "broker/relay/connection.h"
+
+/* Without any progress for this long, goodbyes are given up. */
+#define ENDING_STALL_MS 30000
+/* However slowly it goes on, it ends after this. */
+#define ENDING_MAX_MS 300000
+/* How long a peer may take to close its side when all has been said. */
+#define ENDING_LINGER_MS 5000
+
+/* The peer of this side said SSH_MSG_DISCONNECT; the text is as it came. */
+void ending_by_disconnect(struct connection *c, enum side from, uint32_t code, struct span text);
+
+/* The socket of this side ended or failed, and all that it held has been read. */
+void ending_by_close(struct connection *c, enum side from);
+
+/*
+ * Something failed while packets of this side were taken: the leg broke the protocol (its transport tells), or memory or
+ * a limit ran out.
+ */
+void ending_by_error(struct connection *c, enum side from, enum err e);
+
+/* This side did not answer keepalives. */
+void ending_by_silence(struct connection *c, enum side lost);
+
+/* A key exchange of this side took too long; text says whose fault it was. */
+void ending_by_rekey(struct connection *c, enum side from, enum end_cause cause, const char *text);
+
+/* We end it: with this code and text (sanitised here) for the client. */
+void ending_by_us(
+	struct connection *c, enum end_cause cause, enum ssh_disconnect code, struct span text);
+
+/* Go on with the ending of a connection that is CONNECTION_ENDING.  It is CONNECTION_OVER when both sockets are closed. */
+void ending_step(struct connection *c);
+
+/* Bytes went out, or the like. */
+void ending_progress(struct connection *c);
+
+/* When ending_step() must be called at the latest. */
+uint64_t ending_due(const struct connection *c);
+
+/* Time is up: last words are tried once, then the sockets are closed. */
+void ending_force(struct connection *c);
+
+#endif

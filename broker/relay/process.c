@@ -1,0 +1,249 @@
+/*
+ * One relay process: what its connections share.
+ */
+#include "broker/relay/process.h"
+
+#include "broker/relay/connection.h"
+#include "broker/relay/ending.h"
+#include "common/log.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define HOUSEKEEPING_S 30
+/* Memory is given back when this much less waits, or a quarter fewer connections live, than at the peak before. */
+#define TRIM_BYTES ((size_t)8 * 1024 * 1024)
+#define TRIM_CONNECTIONS 100
+#define FLUSH_MS 500
+
+static uint64_t
+monotonic_ms(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) != 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void
+process_tick(struct process *p)
+{
+	p->now = p->clock();
+}
+
+/* --- the end of connections --- */
+
+static void
+leave_when_empty(struct process *p)
+{
+	if (p->roster.n > 0 || (!p->is_stopping && !p->is_draining))
+		return;
+	links_flush(&p->links, FLUSH_MS);
+	if (p->on_empty != NULL)
+		p->on_empty(p->arg);
+}
+
+static void
+on_reaper(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *p = arg;
+	struct connection *c;
+
+	(void)fd;
+	(void)what;
+	while (p->over != NULL) {
+		c = p->over;
+		p->over = c->next_over;
+		connection_free(c);
+	}
+	leave_when_empty(p);
+}
+
+void
+process_bury(struct process *p, struct connection *c)
+{
+	c->next_over = p->over;
+	p->over = c;
+	event_active(p->reaper, EV_TIMEOUT, 0);
+}
+
+/* --- housekeeping --- */
+
+static void
+report_limits(struct process *p)
+{
+	const struct limit_counters *n = &p->limits;
+
+	if (n->n_total_max == p->n_total_max_logged)
+		return;
+	p->n_total_max_logged = n->n_total_max;
+	log_warn("limits.queue_bytes_total_max made us stop reading %" PRIu64
+		 " times so far (%zu bytes wait now)",
+		n->n_total_max, p->n_queued);
+}
+
+/* The C library keeps what was freed; after a burst that is memory that an idle relay should not hold. */
+static void
+give_memory_back(struct process *p)
+{
+	if (p->n_queued + TRIM_BYTES > p->n_queued_peak &&
+		p->roster.n + p->roster.n / 4 + TRIM_CONNECTIONS > p->n_connections_peak)
+		return;
+	(void)malloc_trim(0);
+	p->n_queued_peak = p->n_queued;
+	p->n_connections_peak = p->roster.n;
+}
+
+static void
+on_housekeeping(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *p = arg;
+
+	(void)fd;
+	(void)what;
+	report_limits(p);
+	give_memory_back(p);
+}
+
+/* --- stopping --- */
+
+static void
+on_stop_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *p = arg;
+
+	(void)fd;
+	(void)what;
+	process_tick(p);
+	for (struct connection *c = p->roster.first; c != NULL; c = c->next) {
+		if (c->state != CONNECTION_ENDING)
+			continue;
+		ending_force(c);
+		connection_settle(c);
+	}
+}
+
+void
+process_stop(struct process *p)
+{
+	struct timeval after = {.tv_sec = (time_t)(p->settings.stop_ms / 1000),
+		.tv_usec = (suseconds_t)(p->settings.stop_ms % 1000) * 1000};
+
+	if (p->is_stopping)
+		return;
+	process_tick(p);
+	p->is_stopping = true;
+	(void)event_add(p->stop_timer, &after);
+	for (struct connection *c = p->roster.first; c != NULL; c = c->next) {
+		ending_by_us(c, END_SHUTDOWN, SSH_DISCONNECT_BY_APPLICATION,
+			span_str("the broker is shutting down"));
+		connection_settle(c);
+	}
+	event_active(p->reaper, EV_TIMEOUT, 0);
+}
+
+void
+process_drain(struct process *p)
+{
+	p->is_draining = true;
+	event_active(p->reaper, EV_TIMEOUT, 0);
+}
+
+/* --- making --- */
+
+static enum err
+make_events(struct process *p)
+{
+	struct timeval period = {.tv_sec = HOUSEKEEPING_S};
+
+	p->reaper = evtimer_new(p->base, on_reaper, p);
+	p->housekeeping = event_new(p->base, -1, EV_PERSIST, on_housekeeping, p);
+	p->stop_timer = evtimer_new(p->base, on_stop_time, p);
+	if (p->reaper == NULL || p->housekeeping == NULL || p->stop_timer == NULL)
+		return ERR_NOMEM;
+	return event_add(p->housekeeping, &period) == 0 ? OK : ERR_NOMEM;
+}
+
+/* The buffers do not follow a changed configuration: they are made once, and reads stay within them. */
+static enum err
+make_buffers(struct process *p)
+{
+	size_t read = p->settings.read_bytes;
+
+	p->in_size = read;
+	p->in = malloc(p->in_size);
+	if (p->in == NULL)
+		return ERR_NOMEM;
+	return batch_init(&p->batch, read > PACKET_SIZE_MAX ? read : PACKET_SIZE_MAX);
+}
+
+enum err
+process_new(struct event_base *base, const struct config *config, uint64_t (*clock)(void),
+	struct process **out)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	enum err e;
+
+	if (p == NULL)
+		return ERR_NOMEM;
+	p->base = base;
+	p->clock = clock != NULL ? clock : monotonic_ms;
+	process_tick(p);
+	settings_take(&p->settings, config);
+	e = leg_configs_take(&p->leg_configs, &p->settings, config);
+	if (e == OK)
+		e = make_buffers(p);
+	if (e == OK)
+		e = make_events(p);
+	if (e == OK)
+		e = links_init(&p->links, p, base);
+	if (e != OK) {
+		process_free(p);
+		return e;
+	}
+	*out = p;
+	return OK;
+}
+
+static void
+free_event(struct event *e)
+{
+	if (e != NULL)
+		event_free(e);
+}
+
+void
+process_free(struct process *p)
+{
+	if (p == NULL)
+		return;
+	while (p->roster.first != NULL)
+		connection_free(p->roster.first);
+	if (p->links.director.process != NULL)
+		links_clear(&p->links);
+	free_event(p->reaper);
+	free_event(p->housekeeping);
+	free_event(p->stop_timer);
+	leg_configs_clear(&p->leg_configs);
+	batch_clear(&p->batch);
+	free(p->in);
+	free(p);
+}
+
+enum err
+process_configure(struct process *p, const struct config *config)
+{
+	struct settings settings;
+	enum err e;
+
+	settings_take(&settings, config);
+	if (settings.read_bytes > p->in_size)
+		settings.read_bytes = p->in_size;
+	e = leg_configs_take(&p->leg_configs, &settings, config);
+	if (e == OK)
+		p->settings = settings;
+	return e;
+}

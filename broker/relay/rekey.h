@@ -1,0 +1,28 @@
+/*
+ * New keys for a leg: when, one leg of ours at a time, signed by the keyholder, within a time.
+ */
+#ifndef BROKER_RELAY_REKEY_H
+#define BROKER_RELAY_REKEY_H
+
+#include "broker/relay/connection.h"
+
+/* Begin a key exchange on a leg whose key is used up, unless one runs on either leg. */
+void rekey_check(struct connection *c);
+
+/* The transport of this side did something other than bring a packet: a key exchange may have begun or got further. */
+void rekey_notice(struct connection *c, enum side s);
+/* A key exchange of this side is complete. */
+void rekey_done(struct connection *c, enum side s);
+
+/* The client leg wants a signature.  exchange is copied; what it borrows lives in the transport.  ERR_NOMEM. */
+MUST_CHECK enum err rekey_sign(struct connection *c, const struct transport_exchange *exchange);
+/* Send the keyholder the request that waits for it: now, or when a link to it is there again. */
+void rekey_ask_keyholder(struct connection *c);
+/* The keyholder's answer. */
+void rekey_on_signed(struct connection *c, const struct msg_kex_signed *m);
+
+/* End the connection if a key exchange took too long.  Time in which we did not read the leg does not count. */
+void rekey_look(struct connection *c);
+uint64_t rekey_due(const struct connection *c);
+
+#endif
