@@ -71,10 +71,9 @@ Test(relay_handover, the_director_hears_of_a_connection_and_a_new_one_hears_agai
 	rig_free(r);
 }
 
-Test(relay_handover, malformed_ones_are_refused_and_their_sockets_closed)
+Test(relay_handover, malformed_ones_are_refused)
 {
 	struct rig *r = rig_new(NULL);
-	struct rig_peer *ssh = rig_ssh(r);
 
 	rig_send_as_gate(r, MSG_HAND_OVER, span_str("nonsense"), true);
 	rig_run(r);
@@ -84,10 +83,9 @@ Test(relay_handover, malformed_ones_are_refused_and_their_sockets_closed)
 	cr_assert_eq(rig_n_messages(r, MSG_HANDED_OVER), 2);
 	cr_assert(!last_answer(r).taken);
 	cr_assert_eq(rig_process(r)->roster.n, 0);
-	/* The relay holds no copy of the sockets: when the gate's are closed, so is the connection. */
+	/* Neither did any harm to the sound one that follows. */
 	rig_hand_over(r);
 	cr_assert(last_answer(r).taken);
-	cr_assert(!ssh->is_eof);
 	rig_free(r);
 }
 
