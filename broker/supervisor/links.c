@@ -11,10 +11,10 @@
 
 #define KIND(kind) (1u << (kind))
 
-/* Who talks to whom. */
+/* Who talks to whom.  Director and keyholder have nothing to say to each other, so there is no way to try. */
 static const unsigned peers_of[ROLE_COUNT] = {
-	[ROLE_DIRECTOR] = KIND(ROLE_KEYHOLDER) | KIND(ROLE_GATE) | KIND(ROLE_RELAY),
-	[ROLE_KEYHOLDER] = KIND(ROLE_DIRECTOR) | KIND(ROLE_GATE) | KIND(ROLE_RELAY),
+	[ROLE_DIRECTOR] = KIND(ROLE_GATE) | KIND(ROLE_RELAY),
+	[ROLE_KEYHOLDER] = KIND(ROLE_GATE) | KIND(ROLE_RELAY),
 	[ROLE_GATE] = KIND(ROLE_DIRECTOR) | KIND(ROLE_KEYHOLDER) | KIND(ROLE_RELAY),
 	[ROLE_RELAY] = KIND(ROLE_DIRECTOR) | KIND(ROLE_KEYHOLDER) | KIND(ROLE_GATE),
 };

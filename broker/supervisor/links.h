@@ -1,5 +1,5 @@
 /*
- * Links between roles: director, keyholder, gates and relays, each kind to each other kind.
+ * Links between roles: gates and relays to each other, to the director and to the keyholder.
  */
 #ifndef BROKER_SUPERVISOR_LINKS_H
 #define BROKER_SUPERVISOR_LINKS_H

@@ -13,7 +13,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,38 +63,41 @@ open_folder(const char *path, int *out)
 	return e;
 }
 
-static void
-log_lock_failure(int fd, const char *path)
+/*
+ * A record lock, since flock() is inherited: a role that is just being started when the supervisor is killed would keep
+ * the next one out.
+ */
+static enum err
+lock_file(int fd, const char *path)
 {
-	char pid[16] = "";
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-	if (errno != EWOULDBLOCK) {
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return OK;
+	if (errno != EACCES && errno != EAGAIN) {
 		log_error("run_dir %s: %s: %s", path, LOCK_NAME, strerror(errno));
-		return;
+		return ERR_IO;
 	}
-	if (read(fd, pid, sizeof(pid) - 1) <= 0)
-		(void)snprintf(pid, sizeof(pid), "unknown");
-	pid[strcspn(pid, "\n")] = '\0';
-	log_error("run_dir %s: another sshbrokerd has it (pid %s)", path, pid);
+	if (fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK)
+		lock.l_pid = 0;
+	log_error("run_dir %s: another sshbrokerd has it (pid %d)", path, (int)lock.l_pid);
+	return ERR_EXISTS;
 }
 
 static enum err
 take_lock(int dir, const char *path, int *out)
 {
 	int fd = openat(dir, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	enum err e = OK;
+	enum err e = fd >= 0 ? lock_file(fd, path) : ERR_IO;
 
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		e = fd >= 0 && errno == EWOULDBLOCK ? ERR_EXISTS : ERR_IO;
-		log_lock_failure(fd, path);
-	} else if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)getpid()) < 0) {
+	if (fd < 0 || (e == OK && (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", getpid()) < 0))) {
 		log_error("run_dir %s: %s: %s", path, LOCK_NAME, strerror(errno));
 		e = ERR_IO;
 	}
-	if (e != OK && fd >= 0)
-		close(fd);
 	if (e == OK)
 		*out = fd;
+	else if (fd >= 0)
+		close(fd);
 	return e;
 }
 

@@ -15,8 +15,8 @@ struct run_dir {
 };
 
 /*
- * Open the folder, made if it is not there, and lock it for this process; the lock ends with the process.  Errors are
- * logged.  ERR_DENIED: others can write there.  ERR_EXISTS: another supervisor has it.
+ * Open the folder, made if it is not there, and lock it for this process (once); the lock ends with the process.  Errors
+ * are logged.  ERR_DENIED: others can write there.  ERR_EXISTS: another supervisor has it.
  */
 MUST_CHECK enum err run_dir_open(const char *path, struct run_dir *out);
 /* Also for a struct whose members are -1. */

@@ -93,15 +93,23 @@ transport_send_kexinit(struct transport *t)
 	return e;
 }
 
-/* The first exchange settles whether strict KEX and EXT_INFO are in use, for the whole life of the leg. */
+/*
+ * The first exchange settles whether strict KEX and EXT_INFO are in use, for the whole life of the leg.  Strict KEX is when
+ * both sides have said so.
+ */
 static enum err
 settle_extensions(struct transport *t, const struct kexinit *peer, uint32_t seq)
 {
 	bool is_server = t->config->role == TRANSPORT_SERVER;
 	struct span kex = peer->lists[KEXINIT_KEX];
+	struct kexinit own;
 
+	if (kexinit_parse(buf_span(&t->exchange->own_kexinit), &own) != OK)
+		return fail_internal(t, ERR_FORMAT);
 	t->strict = wire_namelist_has(
-		kex, span_str(is_server ? KEXINIT_STRICT_C : KEXINIT_STRICT_S));
+			    kex, span_str(is_server ? KEXINIT_STRICT_C : KEXINIT_STRICT_S)) &&
+		wire_namelist_has(own.lists[KEXINIT_KEX],
+			span_str(is_server ? KEXINIT_STRICT_S : KEXINIT_STRICT_C));
 	t->peer_takes_ext_info = is_server && wire_namelist_has(kex, span_str(KEXINIT_EXT_INFO_C));
 	if (t->strict && seq != 0)
 		return transport_fail(t, ERR_PROTO, SSH_DISCONNECT_PROTOCOL_ERROR,

@@ -67,6 +67,25 @@ leg_begin(struct leg *l, enum transport_role role, const struct leg_options *o)
 	must(transport_new(&l->config, &l->t) == OK, "transport_new");
 }
 
+/* Begin anew, as an implementation that knows no pseudo-algorithms. */
+static void
+make_plain(struct leg *l)
+{
+	struct kexinit_offer offer = {.kex = l->config.kex != NULL ? l->config.kex : kex_names(),
+		.host_keys = l->config.host_keys,
+		.ciphers = l->config.ciphers != NULL ? l->config.ciphers : cipher_names()};
+	struct exchange *x = l->t->exchange;
+
+	buf_clear(&l->t->out);
+	buf_clear(&x->own_kexinit);
+	packet_stream_clear(&l->t->sealed);
+	must(buf_append(&l->t->out, l->config.ident, strlen(l->config.ident)) == OK &&
+			buf_append(&l->t->out, "\n", 1) == OK &&
+			kexinit_write(&offer, &x->own_kexinit) == OK &&
+			transport_seal_now(l->t, buf_span(&x->own_kexinit)) == OK,
+		"making a plain KEXINIT");
+}
+
 void
 leg_pair_begin(struct leg_pair *p, const struct leg_options *options)
 {
@@ -75,6 +94,10 @@ leg_pair_begin(struct leg_pair *p, const struct leg_options *options)
 	memset(p, 0, sizeof(*p));
 	leg_begin(&p->client, TRANSPORT_CLIENT, options != NULL ? options : &none);
 	leg_begin(&p->server, TRANSPORT_SERVER, options != NULL ? options : &none);
+	if (options != NULL && options->client_is_plain)
+		make_plain(&p->client);
+	if (options != NULL && options->server_is_plain)
+		make_plain(&p->server);
 }
 
 static void

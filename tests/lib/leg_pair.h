@@ -46,6 +46,8 @@ struct leg_options {
 	const char *host_key_alg;
 	uint64_t rekey_bytes;
 	size_t waiting_max;
+	bool client_is_plain; /* without strict key exchange and ext-info */
+	bool server_is_plain;
 };
 
 /*

@@ -110,4 +110,4 @@ def test_a_failed_login_makes_no_affinity(brokered):
     pool.authorize(client.user)
     for _ in range(3):
         assert client.run("true").returncode == 255
-    assert client.user.name not in str(pool.broker.ctl("users"))
+    assert client.user.name not in str(pool.broker.rows("users"))

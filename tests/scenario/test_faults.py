@@ -130,7 +130,7 @@ def test_sessions_outlive_the_supervisor(brokered):
     pool.broker.start(port=pool.broker.port)
     session.more()
     proc.wait_for(lambda: logs_in(pool), "a new login", 20)
-    proc.wait_for(lambda: client.user.name in str(pool.broker.ctl("connections")), "the old connection is known")
+    proc.wait_for(lambda: client.user.name in str(pool.broker.rows("connections")), "the old connection is known")
     session.more().finish()
 
 

@@ -1,0 +1,169 @@
+/*
+ * broker/keyholder/kex_sign: what is signed, for whom, and whose connection it becomes.
+ */
+#include "broker/keyholder/kex_sign.h"
+
+#include "tests/lib/keyholder_world.h"
+
+#include <criterion/criterion.h>
+
+static struct keyholder_world w;
+
+static void
+init(void)
+{
+	world_init(&w);
+}
+
+static void
+clear(void)
+{
+	world_clear(&w);
+}
+
+TestSuite(kex_sign, .init = init, .fini = clear);
+
+static enum err
+sign(const struct role_peer *peer, uint64_t conn, uint8_t seed)
+{
+	struct msg_kex_sign m = world_transcript(conn, "ssh-ed25519", seed);
+
+	return world_kex_sign(&w, peer, &m, NULL);
+}
+
+static void
+move_to(const struct role_peer *from, uint64_t conn, const struct role_peer *relay)
+{
+	struct session *session;
+
+	cr_assert_eq(sessions_get(w.core.sessions, conn, from, &session), OK);
+	session->owner = *relay;
+}
+
+/* world_kex_sign checks each signature against a hash that it computes itself. */
+Test(kex_sign, every_host_key_algorithm_and_method_signs)
+{
+	static const char *const algorithms[] = {
+		"ssh-ed25519", "ecdsa-sha2-nistp384", "rsa-sha2-512", "rsa-sha2-256"};
+	static const char *const methods[] = {"curve25519-sha256", "curve25519-sha256@libssh.org",
+		"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"};
+	uint64_t conn = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++) {
+		struct msg_kex_sign m = world_transcript(++conn, algorithms[i], 1);
+
+		cr_assert_eq(world_kex_sign(&w, &world_gate_a, &m, NULL), OK, "%s", algorithms[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		struct msg_kex_sign m = world_transcript(++conn, "ssh-ed25519", 1);
+
+		m.method = span_str(methods[i]);
+		cr_assert_eq(world_kex_sign(&w, &world_gate_a, &m, NULL), OK, "%s", methods[i]);
+	}
+}
+
+Test(kex_sign, what_we_do_not_have_is_not_signed)
+{
+	static const char *const algorithms[] = {"ecdsa-sha2-nistp256", "ssh-rsa", "ssh-dss", "",
+		"ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519,rsa-sha2-512"};
+	static const char *const methods[] = {
+		"diffie-hellman-group1-sha1", "", "curve25519", "curve25519-sha256,"};
+	struct msg_kex_sign m;
+
+	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++) {
+		m = world_transcript(1, algorithms[i], 1);
+		cr_assert_eq(world_kex_sign(&w, &world_gate_a, &m, NULL), ERR_UNSUPPORTED);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+		m = world_transcript(1, "ssh-ed25519", 1);
+		m.method = span_str(methods[i]);
+		cr_assert_eq(world_kex_sign(&w, &world_gate_a, &m, NULL), ERR_UNSUPPORTED);
+	}
+	cr_assert_eq(sessions_count(w.core.sessions), 0);
+}
+
+Test(kex_sign, what_is_no_transcript_is_not_signed)
+{
+	static const uint8_t negative[] = {0, 0, 0, 1, 0x80}, zero[] = {0, 0, 0, 0},
+			     trailing[] = {0, 0, 0, 1, 1, 0};
+	static uint8_t too_long[KEX_PUBLIC_MAX + 1];
+	struct msg_kex_sign good = world_transcript(1, "ssh-ed25519", 1), bad[12];
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		bad[i] = good;
+	bad[n++].client_ident = span_str("");
+	bad[n++].client_ident = span_str("GET / HTTP/1.1");
+	bad[n++].server_ident = span_str("SSH-");
+	bad[n++].client_kexinit = span_str("");
+	bad[n++].server_kexinit = span_str("2");
+	bad[n++].client_public = span_str("");
+	bad[n++].server_public = span_of(too_long, sizeof(too_long));
+	bad[n++].secret = span_of(negative, sizeof(negative));
+	bad[n++].secret = span_of(zero, sizeof(zero));
+	bad[n++].secret = span_of(trailing, sizeof(trailing));
+	bad[n++].secret = span_str("");
+	bad[n++].secret = span_of(too_long, sizeof(too_long));
+	cr_assert_eq(n, ARRAY_LEN(bad));
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(world_kex_sign(&w, &world_gate_a, &bad[i], NULL), ERR_FORMAT,
+			"case %zu", i);
+	cr_assert_eq(sessions_count(w.core.sessions), 0);
+	cr_assert_eq(world_kex_sign(&w, &world_gate_a, &good, NULL), OK);
+}
+
+Test(kex_sign, the_first_hash_is_the_session_id_for_good)
+{
+	struct msg_kex_sign m = world_transcript(1, "ssh-ed25519", 1);
+	struct kex_hash first, later;
+	struct session *session;
+
+	cr_assert_eq(world_kex_sign(&w, &world_gate_a, &m, &first), OK);
+	m = world_transcript(1, "rsa-sha2-256", 2);
+	cr_assert_eq(world_kex_sign(&w, &world_gate_a, &m, &later), OK);
+	session = sessions_find(w.core.sessions, 1);
+	cr_assert(span_equal(
+		span_of(session->id.bytes, session->id.len), span_of(first.bytes, first.len)));
+	cr_assert_str_eq(session->host_key_alg, "rsa-sha2-256");
+	cr_assert_eq(session->host_key, keys_host_for(w.keys, span_str("ssh-ed25519")));
+}
+
+Test(kex_sign, a_second_gate_gets_nothing_for_anothers_connection)
+{
+	cr_assert_eq(sign(&world_gate_a, 1, 1), OK);
+	cr_assert_eq(sign(&world_gate_b, 1, 1), ERR_PROTO);
+	cr_assert_eq(sign(&world_gate_b, 1, 2), ERR_PROTO);
+	cr_assert_eq(sign(&world_gate_a, 1, 2), OK);
+}
+
+Test(kex_sign, a_relay_rekeys_what_was_moved_to_it_alone)
+{
+	cr_assert_eq(sign(&world_gate_a, 1, 1), OK);
+	cr_assert_eq(sign(&world_relay_a, 1, 2), ERR_PROTO);
+	move_to(&world_gate_a, 1, &world_relay_a);
+	cr_assert_eq(sign(&world_relay_a, 1, 2), OK);
+	cr_assert_eq(sign(&world_relay_b, 1, 3), ERR_PROTO);
+	cr_assert_eq(sign(&world_gate_a, 1, 3), ERR_PROTO);
+}
+
+/* Sessions outlive the keyholder, so a new one cannot know them. */
+Test(kex_sign, a_relay_rekeys_an_unknown_connection_which_stays_unknown)
+{
+	struct msg_offer m = world_offer_of(1, w.user, "ssh-ed25519");
+
+	cr_assert_eq(sign(&world_relay_a, 1, 1), OK);
+	cr_assert_eq(sessions_count(w.core.sessions), 0);
+	cr_assert_eq(world_offer(&w, &world_gate_a, &m, NULL), ERR_NOT_FOUND);
+	/* The id is still free for a gate. */
+	cr_assert_eq(sign(&world_gate_a, 1, 1), OK);
+}
+
+Test(kex_sign, connections_are_bounded)
+{
+	for (uint64_t conn = 1; conn <= WORLD_SESSIONS_MAX; conn++)
+		cr_assert_eq(sign(&world_gate_a, conn, 1), OK);
+	cr_assert_eq(sign(&world_gate_a, WORLD_SESSIONS_MAX + 1, 1), ERR_LIMIT);
+	/* Those that are known go on. */
+	cr_assert_eq(sign(&world_gate_a, 1, 2), OK);
+	cr_assert_eq(sign(&world_relay_a, WORLD_SESSIONS_MAX + 1, 1), OK);
+}
