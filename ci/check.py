@@ -175,7 +175,7 @@ def check_fuzz(step, _):
 
 def run_scenarios(step, build_name, full, **env):
     folder = sanitizer_folder()
-    status = step.run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", WORKERS, "--durations=15",
+    status = step.run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", WORKERS, "--durations=15", "--timeout", 1800 if full else 300,
                        *([] if full else ["-m", "not slow"]), ROOT / "tests/scenario"],
                       SSHBROKER_BUILD=str(OUT / build_name), SSHBROKER_ASAN_DIR=str(folder), PYTHONDONTWRITEBYTECODE="1",
                       SCENARIO_BIG_MIB="1024" if full else "64", **env)
@@ -196,8 +196,18 @@ def check_asan_scenarios(step, full):
     run_scenarios(step, "asan", full, SCENARIO_VIA="broker")
 
 
+def check_quickstart(step, _):
+    """The demonstration, on the build that is there already."""
+    if (OUT / "gcc/sshbrokerd").exists():
+        step.one(step.run(["/usr/bin/python3", ROOT / "deploy/demo/demo.py", "--once"],
+                          SSHBROKER_BUILD=str(OUT / "gcc")) == 0)
+    else:
+        step.count(0, 0, 1)
+
+
 STEPS = {"format": check_format, "shell": check_shell, "gcc": check_gcc, "clang": check_clang,
-         "scenarios": check_scenarios, "asan": check_asan, "asan-scenarios": check_asan_scenarios, "fuzz": check_fuzz}
+         "scenarios": check_scenarios, "quickstart": check_quickstart, "asan": check_asan,
+         "asan-scenarios": check_asan_scenarios, "fuzz": check_fuzz}
 
 
 def run_step(name, full):

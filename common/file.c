@@ -21,8 +21,8 @@ close_keeping_errno(int fd)
 	errno = error;
 }
 
-static enum err
-read_fd(int fd, struct buf *out)
+enum err
+file_read_fd(int fd, struct buf *out)
 {
 	for (;;) {
 		uint8_t *room;
@@ -56,7 +56,7 @@ file_read(const char *path, struct buf *out)
 
 	if (fd < 0)
 		return ERR_IO;
-	e = read_fd(fd, out);
+	e = file_read_fd(fd, out);
 	close_keeping_errno(fd);
 	return e;
 }

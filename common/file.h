@@ -15,6 +15,8 @@
  * a part of it.
  */
 MUST_CHECK enum err file_read(const char *path, struct buf *out);
+/* The same from where fd, a blocking one, stands; it stays open. */
+MUST_CHECK enum err file_read_fd(int fd, struct buf *out);
 
 /*
  * Make a new file with this content and exactly these permission bits; it appears whole (and on disk) or not at all.

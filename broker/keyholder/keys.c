@@ -97,8 +97,8 @@ keys_new(struct privkey *const *host, size_t n, struct privkey *ca,
 		privkey_free(ca);
 		return n <= CONFIG_HOST_KEYS_MAX ? ERR_NOMEM : ERR_LIMIT;
 	}
-	memcpy(k->host, host, n * sizeof(host[0]));
-	k->n = n;
+	for (k->n = 0; k->n < n; k->n++)
+		k->host[k->n] = host[k->n];
 	k->ca = ca;
 	e = check_types(k);
 	if (e == OK)

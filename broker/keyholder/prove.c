@@ -98,7 +98,7 @@ sign_once(struct core *c, struct session *session, struct offer *offer, struct s
 	certificate = buf_span(out->certificate);
 	if (e == OK)
 		e = sign(offer, node_session_id, certificate, out->signature);
-	session_drop_offers_of_key(session, offer->key);
+	session_drop_offers_like(session, offer);
 	return e;
 }
 

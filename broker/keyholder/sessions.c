@@ -276,16 +276,17 @@ session_drop_offers_elsewhere(struct session *session, const char *node)
 }
 
 void
-session_drop_offers_of_key(struct session *session, const struct pubkey *key)
+session_drop_offers_like(struct session *session, struct offer *offer)
 {
 	struct offer **at = &session->offers;
 
 	while (*at != NULL) {
-		if (pubkey_equal((*at)->key, key))
+		if (*at != offer && pubkey_equal((*at)->key, offer->key))
 			drop_at(at);
 		else
 			at = &(*at)->next;
 	}
+	session_drop_offer(session, offer);
 }
 
 bool

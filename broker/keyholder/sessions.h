@@ -81,9 +81,10 @@ struct offer *session_find_offer(
 void session_add_offer(struct session *session, struct offer *offer);
 /* Wipe this one; NULL does nothing. */
 void session_drop_offer(struct session *session, struct offer *offer);
-/* Wipe the offers that are not for this node (NULL: all), or those for this key. */
+/* Wipe this one and all others for its key. */
+void session_drop_offers_like(struct session *session, struct offer *offer);
+/* Wipe the offers that are not for this node (NULL: all). */
 void session_drop_offers_elsewhere(struct session *session, const char *node);
-void session_drop_offers_of_key(struct session *session, const struct pubkey *key);
 /* NULL does nothing. */
 void offer_free(struct offer *offer);
 

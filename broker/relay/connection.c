@@ -275,15 +275,12 @@ static enum err
 make_legs(struct connection *c, const struct msg_hand_over *m, int fds[2])
 {
 	struct leg_configs *configs = &c->process->leg_configs;
-	enum cipher_kind cipher;
 	enum err e;
 
 	e = make_leg(c, SIDE_CLIENT, &configs->client, m->client_state, m->client_bytes, &fds[0]);
-	if (e != OK)
-		return e;
-	cipher = transport_cipher(c->legs[SIDE_CLIENT].transport, CIPHER_OPEN);
-	return make_leg(
-		c, SIDE_NODE, &configs->node[cipher], m->node_state, m->node_bytes, &fds[1]);
+	if (e == OK)
+		e = make_leg(c, SIDE_NODE, &configs->node, m->node_state, m->node_bytes, &fds[1]);
+	return e;
 }
 
 static void
@@ -311,14 +308,14 @@ make(struct connection *c, const struct msg_hand_over *m, int fds[2], uint64_t *
 	if (e != OK)
 		return e;
 	*id = c->id;
-	if (p->table.n >= p->settings.connections_max)
+	if (p->roster.n >= p->settings.connections_max)
 		return ERR_LIMIT;
 	if (p->is_stopping)
 		return ERR_BAD_STATE;
 	e = make_legs(c, m, fds);
 	if (e == OK && evtimer_assign(&c->timer, p->base, on_timer, c) != 0)
 		e = ERR_NOMEM;
-	return e == OK ? connection_table_add(&p->table, c) : e;
+	return e == OK ? roster_add(&p->roster, c) : e;
 }
 
 enum err
@@ -342,8 +339,8 @@ connection_new(struct process *p, const struct msg_hand_over *m, const int fds[2
 		connection_free(c);
 		return e;
 	}
-	if (p->table.n > p->n_connections_peak)
-		p->n_connections_peak = p->table.n;
+	if (p->roster.n > p->n_connections_peak)
+		p->n_connections_peak = p->roster.n;
 	connection_set_state(c, CONNECTION_OPEN);
 	*out = c;
 	return OK;
@@ -368,7 +365,7 @@ connection_free(struct connection *c)
 	if (c == NULL)
 		return;
 	if (c->state != CONNECTION_NONE)
-		connection_table_remove(&c->process->table, c);
+		roster_remove(&c->process->roster, c);
 	if (event_initialized(&c->timer))
 		(void)event_del(&c->timer);
 	c->process->n_queued -= c->n_queued;

@@ -39,7 +39,7 @@ process_tick(struct process *p)
 static void
 leave_when_empty(struct process *p)
 {
-	if (p->table.n > 0 || (!p->is_stopping && !p->is_draining))
+	if (p->roster.n > 0 || (!p->is_stopping && !p->is_draining))
 		return;
 	links_flush(&p->links, FLUSH_MS);
 	if (p->on_empty != NULL)
@@ -90,11 +90,11 @@ static void
 give_memory_back(struct process *p)
 {
 	if (p->n_queued + TRIM_BYTES > p->n_queued_peak &&
-		p->table.n + p->table.n / 4 + TRIM_CONNECTIONS > p->n_connections_peak)
+		p->roster.n + p->roster.n / 4 + TRIM_CONNECTIONS > p->n_connections_peak)
 		return;
 	(void)malloc_trim(0);
 	p->n_queued_peak = p->n_queued;
-	p->n_connections_peak = p->table.n;
+	p->n_connections_peak = p->roster.n;
 }
 
 static void
@@ -118,7 +118,7 @@ on_stop_time(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	process_tick(p);
-	for (struct connection *c = p->table.first; c != NULL; c = c->next) {
+	for (struct connection *c = p->roster.first; c != NULL; c = c->next) {
 		if (c->state != CONNECTION_ENDING)
 			continue;
 		ending_force(c);
@@ -137,7 +137,7 @@ process_stop(struct process *p)
 	process_tick(p);
 	p->is_stopping = true;
 	(void)event_add(p->stop_timer, &after);
-	for (struct connection *c = p->table.first; c != NULL; c = c->next) {
+	for (struct connection *c = p->roster.first; c != NULL; c = c->next) {
 		ending_by_us(c, END_SHUTDOWN, SSH_DISCONNECT_BY_APPLICATION,
 			span_str("the broker is shutting down"));
 		connection_settle(c);
@@ -220,8 +220,8 @@ process_free(struct process *p)
 {
 	if (p == NULL)
 		return;
-	while (p->table.first != NULL)
-		connection_free(p->table.first);
+	while (p->roster.first != NULL)
+		connection_free(p->roster.first);
 	if (p->links.director.process != NULL)
 		links_clear(&p->links);
 	free_event(p->reaper);

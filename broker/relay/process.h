@@ -5,8 +5,8 @@
 #define BROKER_RELAY_PROCESS_H
 
 #include "broker/relay/batch.h"
-#include "broker/relay/connection_table.h"
 #include "broker/relay/links.h"
+#include "broker/relay/roster.h"
 #include "broker/relay/settings.h"
 
 /* How often a limit made us stop reading. */
@@ -22,7 +22,7 @@ struct process {
 	struct event_base *base; /* borrowed */
 	struct settings settings;
 	struct leg_configs leg_configs;
-	struct connection_table table;
+	struct roster roster;
 	struct links links;
 	struct batch batch;
 	uint8_t *in; /* where sockets are read to; owned */

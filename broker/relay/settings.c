@@ -65,32 +65,6 @@ join(const struct config_list *list, const char *otherwise, char **out)
 	return e;
 }
 
-/* first, then the names without it. */
-static enum err
-put_first(struct span first, struct span names, char **out)
-{
-	struct buf b = {0};
-	struct span name;
-	enum err e;
-
-	e = buf_append_span(&b, first);
-	while (e == OK && wire_namelist_next(&names, &name)) {
-		if (span_equal(name, first))
-			continue;
-		e = buf_append(&b, ",", 1);
-		if (e == OK)
-			e = buf_append_span(&b, name);
-	}
-	if (e == OK)
-		e = buf_append(&b, "", 1);
-	if (e == OK) {
-		*out = strdup((const char *)buf_span(&b).ptr);
-		e = *out != NULL ? OK : ERR_NOMEM;
-	}
-	buf_clear(&b);
-	return e;
-}
-
 /* What both of names and have name, in the order of names; all of names when that is nothing. */
 static enum err
 intersect(const char *names, struct span have, char **out)
@@ -124,33 +98,25 @@ make_names(struct leg_configs *c, const struct config *config)
 		e = join(&config->algorithms.ciphers, cipher_names(), &c->ciphers);
 	if (e == OK)
 		e = join(&config->algorithms.host_keys, sigalg_names(), &c->host_keys);
-	for (enum cipher_kind k = CIPHER_NONE + 1; k < CIPHER_KIND_COUNT && e == OK; k++)
-		e = put_first(
-			span_str(cipher_info(k)->name), span_str(c->ciphers), &c->node_ciphers[k]);
 	return e;
 }
 
 static void
 point(struct leg_configs *c, const struct settings *s)
 {
-	struct transport_config common = {
+	c->client = (struct transport_config){
+		.role = TRANSPORT_SERVER,
 		/* A state that is read back brings the identification string with it. */
 		.ident = "",
 		.kex = c->kex,
 		.ciphers = c->ciphers,
+		.host_keys = c->offered_host_keys != NULL ? c->offered_host_keys : c->host_keys,
 		.rekey_bytes = s->rekey_bytes,
 		.waiting_max = settings_waiting_max(s),
 	};
-
-	c->client = common;
-	c->client.role = TRANSPORT_SERVER;
-	c->client.host_keys = c->offered_host_keys != NULL ? c->offered_host_keys : c->host_keys;
-	for (size_t k = 0; k < CIPHER_KIND_COUNT; k++) {
-		c->node[k] = common;
-		c->node[k].role = TRANSPORT_CLIENT;
-		if (c->node_ciphers[k] != NULL)
-			c->node[k].ciphers = c->node_ciphers[k];
-	}
+	c->node = c->client;
+	c->node.role = TRANSPORT_CLIENT;
+	c->node.host_keys = NULL;
 }
 
 enum err
@@ -193,7 +159,5 @@ leg_configs_clear(struct leg_configs *c)
 	free(c->ciphers);
 	free(c->host_keys);
 	free(c->offered_host_keys);
-	for (size_t k = 0; k < CIPHER_KIND_COUNT; k++)
-		free(c->node_ciphers[k]);
 	*c = (struct leg_configs){0};
 }

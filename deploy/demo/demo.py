@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +72,7 @@ class Demo:
         keys.make_key(DEMO, self.key.name)
         user = User(USER, UID, os.urandom(9).hex())
         for name in NODES:
-            self.nodes.append(Sshd(DEMO / name, name))
+            self.nodes.append(Sshd(DEMO / name, name, home=DEMO / "home"))
             self.nodes[-1].add_user(user)
             self.nodes[-1].authorize(user, keys.public(self.key))
         self.broker = DemoBroker(DEMO / "broker", self.nodes, log={"level": "info"})
@@ -94,10 +95,10 @@ class Demo:
     # Commands as a person would type them.
 
     def options(self):
-        """ssh reads quotes and percent signs in the values of its options."""
-        hosts = str(self.known_hosts).replace("%", "%%")
-        return ["-i", str(self.key).replace("%", "%%"), "-o", "IdentitiesOnly=yes", "-o",
-                f'UserKnownHostsFile="{hosts}"']
+        """ssh reads quotes and percent signs in the values of its options, and percent signs in what -i names."""
+        hosts, key = (f'"{path}"'.replace("%", "%%") for path in (self.known_hosts, self.key))
+        identity = ["-o", f"IdentityFile={key}"] if "%" in key else ["-i", str(self.key)]
+        return [*identity, "-o", "IdentitiesOnly=yes", "-o", f"UserKnownHostsFile={hosts}"]
 
     def ssh(self, *command):
         return ["ssh", *self.options(), "-p", str(self.endpoint.port), f"{USER}@{self.endpoint.host}", *command]
@@ -118,10 +119,12 @@ def typed(argv):
     return " ".join(shlex.quote(word) for word in argv)
 
 
-def say(argv, shown=None):
+def say(argv, shown):
     """Run a command through the shell, as pasted, and show it with what it prints; its stdout."""
-    print(f"\n$ {shown or typed(argv)}", flush=True)
+    print(f"\n$ {shown}", flush=True)
     environment = {k: v for k, v in os.environ.items() if k != "SSH_AUTH_SOCK"}
+    if argv[0] in ("ssh", "scp"):
+        argv = [argv[0], "-o", "BatchMode=yes", *argv[1:]]
     done = subprocess.run(typed(argv), shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=60, env=environment)
     print(done.stdout.decode(errors="replace"), end="", flush=True)
@@ -166,7 +169,7 @@ def stay(demo):
     print(f"\nTry it:\n\n  {typed(demo.ssh())}\n\n  {typed(demo.ctl('connections'))}\n")
     print("Ctrl-C ends the demonstration and all that it started.", flush=True)
     while True:
-        signal.sigtimedwait([], 1)
+        time.sleep(1)
         if demo.broker.process.poll() is not None:
             raise DemoError("the broker has ended")
 
@@ -210,7 +213,8 @@ def main():
     for left in DEMO.iterdir():
         if left.name != "lock":
             shutil.rmtree(left) if left.is_dir() else left.unlink()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     status = run("--once" in sys.argv[1:])
     if status == 0:
         shutil.rmtree(DEMO)

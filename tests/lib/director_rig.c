@@ -16,15 +16,15 @@
 /* The loop is idle when this many turns brought nothing. */
 #define IDLE_TURNS 20
 
-struct rig rig;
+struct director_rig rig;
 
-static uint64_t rig_now_ms;
-static struct rig_message taken; /* spans of the last rig_take() borrow from it */
+static uint64_t director_rig_now_ms;
+static struct director_rig_message taken; /* spans of the last director_rig_take() borrow from it */
 
 static uint64_t
-rig_clock(void)
+director_rig_clock(void)
 {
-	return rig_now_ms;
+	return director_rig_now_ms;
 }
 
 /* --- nodes --- */
@@ -49,18 +49,18 @@ listen_on_loopback(bool is_up, uint16_t *port)
 static void
 start_director(void)
 {
-	struct state_options options = {.clock = rig_clock, .is_settled = !rig.settles};
+	struct state_options options = {.clock = director_rig_clock, .is_settled = !rig.settles};
 
 	assert(director_new(rig.base, rig.config, rig.admin_fd, &options, &rig.director) == OK);
 	rig.state = director_state(rig.director);
 }
 
 void
-rig_start_nodes(struct pool_config_node *nodes, const char *up, const char *limits)
+director_rig_start_nodes(struct pool_config_node *nodes, const char *up, const char *limits)
 {
 	size_t n = strlen(up);
 
-	rig_now_ms = 1000000;
+	director_rig_now_ms = 1000000;
 	assert(n <= RIG_NODES_MAX);
 	for (size_t i = 0; i < RIG_NODES_MAX; i++)
 		rig.node_fds[i] = -1;
@@ -75,16 +75,16 @@ rig_start_nodes(struct pool_config_node *nodes, const char *up, const char *limi
 }
 
 void
-rig_start(const char *nodes, const char *limits)
+director_rig_start(const char *nodes, const char *limits)
 {
 	struct pool_config_node list[RIG_NODES_MAX] = {
 		{.name = "n1"}, {.name = "n2"}, {.name = "n3"}, {.name = "n4"}};
 
-	rig_start_nodes(list, nodes, limits);
+	director_rig_start_nodes(list, nodes, limits);
 }
 
 void
-rig_stop(void)
+director_rig_stop(void)
 {
 	director_free(rig.director);
 	config_free(rig.config);
@@ -94,11 +94,11 @@ rig_stop(void)
 			close(rig.node_fds[i]);
 	}
 	buf_clear(&taken.body);
-	rig = (struct rig){0};
+	rig = (struct director_rig){0};
 }
 
 void
-rig_restart_director(void)
+director_rig_restart_director(void)
 {
 	director_free(rig.director);
 	start_director();
@@ -109,11 +109,11 @@ rig_restart_director(void)
 static void
 on_message(void *arg, struct ipc_message *m)
 {
-	struct rig_end *end = arg;
-	struct rig_message *seen = &end->seen[end->n_seen++];
+	struct director_rig_end *end = arg;
+	struct director_rig_message *seen = &end->seen[end->n_seen++];
 
 	assert(end->n_seen < RIG_SEEN_MAX && m->n_fds <= 1);
-	*seen = (struct rig_message){.type = m->type, .fd = -1};
+	*seen = (struct director_rig_message){.type = m->type, .fd = -1};
 	assert(buf_append_span(&seen->body, m->body) == OK);
 	if (m->n_fds == 1) {
 		seen->fd = m->fds[0];
@@ -124,26 +124,26 @@ on_message(void *arg, struct ipc_message *m)
 static void
 on_closed(void *arg, enum err why)
 {
-	struct rig_end *end = arg;
+	struct director_rig_end *end = arg;
 
 	(void)why;
 	end->is_closed = true;
 }
 
 void
-rig_link(struct rig_end *end, enum role_kind kind, unsigned index)
+director_rig_link(struct director_rig_end *end, enum role_kind kind, unsigned index)
 {
 	struct role_peer peer = {.kind = kind, .index = index, .pid = 1000 + (int32_t)index};
 	int fds[2];
 
 	assert(ipc_pair(fds) == OK);
-	*end = (struct rig_end){0};
+	*end = (struct director_rig_end){0};
 	assert(ipc_new(rig.base, fds[0], on_message, on_closed, end, &end->link) == OK);
 	director_link(rig.director, &peer, fds[1]);
 }
 
 void
-rig_unlink(struct rig_end *end)
+director_rig_unlink(struct director_rig_end *end)
 {
 	for (size_t i = 0; i < end->n_seen; i++) {
 		buf_clear(&end->seen[i].body);
@@ -151,23 +151,23 @@ rig_unlink(struct rig_end *end)
 			close(end->seen[i].fd);
 	}
 	ipc_free(end->link);
-	*end = (struct rig_end){0};
+	*end = (struct director_rig_end){0};
 }
 
 void
-rig_send_raw(struct rig_end *end, uint16_t type, struct span body)
+director_rig_send_raw(struct director_rig_end *end, uint16_t type, struct span body)
 {
 	assert(ipc_send(end->link, type, body, NULL, 0) == OK);
 }
 
 void
-rig_send(
-	struct rig_end *end, uint16_t type, const struct message_field *fields, const void *message)
+director_rig_send(struct director_rig_end *end, uint16_t type, const struct message_field *fields,
+	const void *message)
 {
 	struct buf body = {0};
 
 	assert(message_encode(fields, message, &body) == OK);
-	rig_send_raw(end, type, buf_span(&body));
+	director_rig_send_raw(end, type, buf_span(&body));
 	buf_clear(&body);
 }
 
@@ -182,7 +182,7 @@ pause_briefly(void)
 }
 
 void
-rig_run(void)
+director_rig_run(void)
 {
 	for (unsigned i = 0; i < IDLE_TURNS; i++) {
 		assert(event_base_loop(rig.base, EVLOOP_NONBLOCK) == 0);
@@ -193,15 +193,15 @@ rig_run(void)
 }
 
 void
-rig_pass_ms(uint64_t ms)
+director_rig_pass_ms(uint64_t ms)
 {
-	rig_now_ms += ms;
+	director_rig_now_ms += ms;
 	director_check_time(rig.director);
-	rig_run();
+	director_rig_run();
 }
 
 bool
-rig_has(const struct rig_end *end, uint16_t type)
+director_rig_has(const struct director_rig_end *end, uint16_t type)
 {
 	for (size_t i = 0; i < end->n_seen; i++) {
 		if (end->seen[i].type == type)
@@ -210,10 +210,10 @@ rig_has(const struct rig_end *end, uint16_t type)
 	return false;
 }
 
-static struct rig_message
-remove_seen(struct rig_end *end, uint16_t type)
+static struct director_rig_message
+remove_seen(struct director_rig_end *end, uint16_t type)
 {
-	struct rig_message m;
+	struct director_rig_message m;
 	size_t i = 0;
 
 	while (end->seen[i].type != type)
@@ -225,11 +225,12 @@ remove_seen(struct rig_end *end, uint16_t type)
 }
 
 int
-rig_take(struct rig_end *end, uint16_t type, const struct message_field *fields, void *message)
+director_rig_take(struct director_rig_end *end, uint16_t type, const struct message_field *fields,
+	void *message)
 {
 	time_t give_up_at = time(NULL) + GUARD_S;
 
-	while (!rig_has(end, type)) {
+	while (!director_rig_has(end, type)) {
 		if (time(NULL) > give_up_at)
 			(void)fprintf(stderr, "message %u did not come\n", type);
 		assert(time(NULL) <= give_up_at);

@@ -13,21 +13,21 @@
 #define RIG_SEEN_MAX 64
 
 /* A message that the director sent. */
-struct rig_message {
+struct director_rig_message {
 	uint16_t type;
 	struct buf body;
 	int fd; /* -1: none */
 };
 
 /* The test's end of a link. */
-struct rig_end {
+struct director_rig_end {
 	struct ipc *link;
 	bool is_closed; /* by the director */
-	struct rig_message seen[RIG_SEEN_MAX];
+	struct director_rig_message seen[RIG_SEEN_MAX];
 	size_t n_seen;
 };
 
-struct rig {
+struct director_rig {
 	struct event_base *base;
 	struct config *config;
 	struct director *director;
@@ -37,30 +37,31 @@ struct rig {
 	bool settles; /* as in real life, instead of placing from the start */
 };
 
-extern struct rig rig;
+extern struct director_rig rig;
 
 /* Nodes n1, n2, ...: '+' is up, '-' is down.  What fails in any of these aborts the test. */
-void rig_start(const char *nodes, const char *limits);
-/* As rig_start, with what else nodes may have; address and port are filled in. */
-void rig_start_nodes(struct pool_config_node *nodes, const char *up, const char *limits);
-void rig_stop(void);
+void director_rig_start(const char *nodes, const char *limits);
+/* As director_rig_start, with what else nodes may have; address and port are filled in. */
+void director_rig_start_nodes(struct pool_config_node *nodes, const char *up, const char *limits);
+void director_rig_stop(void);
 /* The director dies, and another one starts. */
-void rig_restart_director(void);
+void director_rig_restart_director(void);
 
-void rig_link(struct rig_end *end, enum role_kind kind, unsigned index);
+void director_rig_link(struct director_rig_end *end, enum role_kind kind, unsigned index);
 /* The process at the test's end dies. */
-void rig_unlink(struct rig_end *end);
-void rig_send(struct rig_end *end, uint16_t type, const struct message_field *fields,
-	const void *message);
-void rig_send_raw(struct rig_end *end, uint16_t type, struct span body);
+void director_rig_unlink(struct director_rig_end *end);
+void director_rig_send(struct director_rig_end *end, uint16_t type,
+	const struct message_field *fields, const void *message);
+void director_rig_send_raw(struct director_rig_end *end, uint16_t type, struct span body);
 
 /* Run the loop until the director has nothing left to do that does not need time. */
-void rig_run(void);
+void director_rig_run(void);
 /* Move the clock, and let the director see it. */
-void rig_pass_ms(uint64_t ms);
+void director_rig_pass_ms(uint64_t ms);
 /* Run until end has a message of this type that was not taken yet; decode it.  Returns its fd (-1: none). */
-int rig_take(struct rig_end *end, uint16_t type, const struct message_field *fields, void *message);
+int director_rig_take(struct director_rig_end *end, uint16_t type,
+	const struct message_field *fields, void *message);
 /* Is there such a message?  Does not run the loop. */
-bool rig_has(const struct rig_end *end, uint16_t type);
+bool director_rig_has(const struct director_rig_end *end, uint16_t type);
 
 #endif

@@ -1,4 +1,6 @@
 """What an administrator sees."""
+import json
+
 import pytest
 
 from lib import proc
@@ -10,37 +12,42 @@ def pool(brokered):
     return brokered()
 
 
+def only_one(pool, user):
+    """The connection of a user who has one."""
+    mine = [c for c in pool.broker.rows("connections") if c["user"] == user.name]
+    return mine[0] if len(mine) == 1 else None
+
+
 def test_a_session_is_seen_and_gone(pool):
     client = pool.client()
     session = Stream(client).more()
     node = pool.node_of(client).name
-    mine = [c for c in rows(pool, "connections") if c["user"] == client.user.name]
-    assert [c["node"] for c in mine] == [node]
-    assert mine[0]["client"].startswith("127.0.0.1")
-    assert [u["node"] for u in rows(pool, "users") if u["user"] == client.user.name] == [node]
+    mine = proc.wait_for(lambda: only_one(pool, client.user), "only the session is left")
+    assert mine["node"] == node
+    assert mine["client"].startswith("127.0.0.1:")
+    assert mine["why"]
+    user, = [u for u in pool.broker.rows("users") if u["user"] == client.user.name]
+    assert [n["node"] for n in user["nodes"]] == [node]
+    assert {n["name"]: n["connections"] for n in pool.broker.rows("nodes")}[node] == 1
     session.finish()
-    proc.wait_for(lambda: client.user.name not in str(rows(pool, "connections")), "the connection is gone")
-
-
-def rows(pool, what):
-    """The list in the answer of sshbrokerctl WHAT --json."""
-    answer = pool.broker.ctl(what)
-    return answer if isinstance(answer, list) else answer[what]
-
-
-def test_nodes_are_listed(pool):
-    assert sorted(n["name"] for n in rows(pool, "nodes")) == ["n1", "n2"]
+    proc.wait_for(lambda: not pool.broker.rows("connections"), "the connection is gone")
 
 
 @pytest.mark.parametrize("what", ["status", "nodes", "users", "connections"])
 def test_every_view_is_readable(pool, what):
+    session = Stream(pool.client()).more()
     done = pool.broker.ctl_done(what)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.strip()
+    assert json.loads(pool.broker.ctl_done(what, "--json").stdout).keys() == pool.broker.ask(what).keys()
+    session.finish()
 
 
 def test_each_connection_ends_with_one_line(pool):
     client = pool.client()
     client.out("echo in")
-    proc.wait_for(lambda: [x for x in pool.broker.log_since().splitlines()
-                           if client.user.name in x and "bytes" in x and "n" in x], "the line at the end")
+
+    def lines():
+        return [x for x in pool.broker.log_since().splitlines() if f"user={client.user.name} " in x and "cause=" in x]
+    proc.wait_for(lines, "the line at the end")
+    assert len(lines()) == 1

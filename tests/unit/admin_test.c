@@ -18,7 +18,7 @@
 #define ANSWER_MAX ((size_t)8 << 20)
 
 static struct scratch scratch;
-static struct rig_end gate, relay;
+static struct director_rig_end gate, relay;
 static char socket_path[SCRATCH_PATH_SIZE];
 static struct buf answer = {.max = ANSWER_MAX}; /* the last one, with a NUL behind */
 
@@ -43,9 +43,9 @@ start(void)
 	rig.admin_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	cr_assert_eq(bind(rig.admin_fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	cr_assert_eq(listen(rig.admin_fd, 64), 0);
-	rig_start("++", "");
-	rig_link(&gate, ROLE_GATE, 0);
-	rig_link(&relay, ROLE_RELAY, 0);
+	director_rig_start("++", "");
+	director_rig_link(&gate, ROLE_GATE, 0);
+	director_rig_link(&relay, ROLE_RELAY, 0);
 }
 
 static void
@@ -53,9 +53,9 @@ stop(void)
 {
 	int fd = rig.admin_fd;
 
-	rig_unlink(&gate);
-	rig_unlink(&relay);
-	rig_stop();
+	director_rig_unlink(&gate);
+	director_rig_unlink(&relay);
+	director_rig_stop();
 	close(fd);
 	buf_clear(&answer);
 	scratch_clear(&scratch);
@@ -223,8 +223,8 @@ announce(uint64_t conn, const char *user, const char *node)
 		.client_cipher = span_str("aes256-gcm@openssh.com"),
 		.why = span_str("fewest users per weight: 0/100 of 2 nodes")};
 
-	rig_send(&relay, MSG_CONNECTION, msg_connection_fields, &m);
-	rig_run();
+	director_rig_send(&relay, MSG_CONNECTION, msg_connection_fields, &m);
+	director_rig_run();
 }
 
 TestSuite(admin, .init = start, .fini = stop, .timeout = 60);
@@ -238,7 +238,7 @@ Test(admin, status_tells_roles_counts_and_limits)
 	struct msg_accepted m = {.conn = 9, .client = {.family = 4, .ip = {192, 0, 2, 1}}};
 	cJSON *json;
 
-	rig_send(&gate, MSG_ACCEPTED, msg_accepted_fields, &m);
+	director_rig_send(&gate, MSG_ACCEPTED, msg_accepted_fields, &m);
 	announce(1, "ann", "n1");
 	json = get("/v1/status");
 	cr_assert_str_eq(string(json, "software"), "sshbroker " SSHBROKER_VERSION);
@@ -273,7 +273,7 @@ Test(admin, nodes_tell_what_is_on_them_and_what_failed)
 	announce(1, "ann", "n1");
 	node_note_failure(n2, NODE_FAILURE_HOST_KEY, rig.state->now_ms);
 	(void)node_learn_methods(n2, span_str("publickey,password"));
-	rig_pass_ms(5000);
+	director_rig_pass_ms(5000);
 	json = get("/v1/nodes");
 	node = element(json, "nodes", 0);
 	cr_assert_str_eq(string(node, "name"), "n1");
@@ -302,9 +302,9 @@ Test(admin, users_and_connections_tell_who_is_where_and_why)
 
 	announce(1, "ann", "n1");
 	announce(2, "ann", "gone");
-	rig_send(&relay, MSG_COUNTERS, msg_counters_fields, &counters);
-	rig_run();
-	rig_pass_ms(1000);
+	director_rig_send(&relay, MSG_COUNTERS, msg_counters_fields, &counters);
+	director_rig_run();
+	director_rig_pass_ms(1000);
 	json = get("/v1/users");
 	c = element(json, "users", 0);
 	cr_assert_str_eq(string(c, "user"), "ann");
@@ -441,7 +441,7 @@ Test(admin, more_connections_than_slots_wait_and_are_served_later)
 	/* They connect and say nothing: 32 take the slots, the others wait in the backlog. */
 	for (size_t i = 0; i < 60; i++)
 		fds[i] = open_client();
-	rig_run();
+	director_rig_run();
 	for (size_t i = 0; i < 60; i++)
 		close(fds[i]);
 	cr_assert_eq(request("GET", "/v1/status"), 200);
@@ -451,7 +451,7 @@ Test(admin, more_connections_than_slots_wait_and_are_served_later)
 
 		send_text(fd, "GET /v1/status HTTP/1.1\r\n\r\n", i % 28);
 		close(fd);
-		rig_run();
+		director_rig_run();
 	}
 	cr_assert_eq(request("GET", "/v1/status"), 200);
 }
@@ -461,8 +461,8 @@ Test(admin, a_connection_that_lives_too_long_is_shut_down)
 	int fd = open_client();
 
 	send_text(fd, "GET /v1", 7);
-	rig_run();
-	rig_pass_ms(60001);
+	director_rig_run();
+	director_rig_pass_ms(60001);
 	read_answer(fd);
 	cr_assert_eq(answer.len, 1);
 }

@@ -22,7 +22,7 @@
 #define ARGS_MAX 8
 
 static struct scratch scratch;
-static struct rig_end gate, relay;
+static struct director_rig_end gate, relay;
 static char socket_path[SCRATCH_PATH_SIZE + 256];
 static char program[PATH_MAX];
 static struct buf output; /* of the last run, stdout and stderr, with a NUL behind */
@@ -48,10 +48,10 @@ start_at(const char *dir)
 {
 	(void)snprintf(socket_path, sizeof(socket_path), "%s/admin.sock", dir);
 	rig.admin_fd = listen_at(dir, "admin.sock");
-	rig_start("++", "");
-	rig_link(&gate, ROLE_GATE, 0);
-	rig_link(&relay, ROLE_RELAY, 0);
-	rig_run();
+	director_rig_start("++", "");
+	director_rig_link(&gate, ROLE_GATE, 0);
+	director_rig_link(&relay, ROLE_RELAY, 0);
+	director_rig_run();
 }
 
 static void
@@ -73,9 +73,9 @@ demolish(void)
 	int fd = rig.admin_fd;
 
 	if (rig.director != NULL) {
-		rig_unlink(&gate);
-		rig_unlink(&relay);
-		rig_stop();
+		director_rig_unlink(&gate);
+		director_rig_unlink(&relay);
+		director_rig_stop();
 		close(fd);
 	}
 	buf_clear(&output);
@@ -180,9 +180,9 @@ announce(uint64_t conn, const char *user, const char *node)
 		.n_channels = 2,
 		.idle_ms = 65000};
 
-	rig_send(&relay, MSG_CONNECTION, msg_connection_fields, &m);
-	rig_send(&relay, MSG_COUNTERS, msg_counters_fields, &counters);
-	rig_run();
+	director_rig_send(&relay, MSG_CONNECTION, msg_connection_fields, &m);
+	director_rig_send(&relay, MSG_COUNTERS, msg_counters_fields, &counters);
+	director_rig_run();
 }
 
 TestSuite(ctl, .init = build, .fini = demolish, .timeout = 60);
@@ -217,7 +217,7 @@ Test(ctl, nodes_are_a_table_with_a_total)
 	announce(1, "ann", "n1");
 	n2 = nodes_find(&rig.state->nodes, span_str("n2"));
 	node_note_failure(n2, NODE_FAILURE_TIMEOUT, rig.state->now_ms);
-	rig_pass_ms(65000);
+	director_rig_pass_ms(65000);
 	cr_assert_eq(run("nodes"), 0);
 	assert_says("NODE  ADDRESS ");
 	assert_says("\nn1    127.0.0.1:");

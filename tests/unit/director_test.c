@@ -13,35 +13,35 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct rig_end gate, gate2, relay, relay2;
+static struct director_rig_end gate, gate2, relay, relay2;
 
 static void
 stop(void)
 {
-	struct rig_end *const ends[] = {&gate, &gate2, &relay, &relay2};
+	struct director_rig_end *const ends[] = {&gate, &gate2, &relay, &relay2};
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-		rig_unlink(ends[i]);
-	rig_stop();
+		director_rig_unlink(ends[i]);
+	director_rig_stop();
 }
 
 static void
 start(const char *nodes, const char *limits)
 {
-	rig_start(nodes, limits);
-	rig_link(&gate, ROLE_GATE, 0);
-	rig_link(&relay, ROLE_RELAY, 0);
+	director_rig_start(nodes, limits);
+	director_rig_link(&gate, ROLE_GATE, 0);
+	director_rig_link(&relay, ROLE_RELAY, 0);
 }
 
 /* --- what gates and relays say --- */
 
 static void
-accepted_from(struct rig_end *g, uint64_t conn, const char *ip)
+accepted_from(struct director_rig_end *g, uint64_t conn, const char *ip)
 {
 	struct msg_accepted m = {.conn = conn};
 
 	cr_assert_eq(addr_parse_ip(ip, &m.client), OK);
-	rig_send(g, MSG_ACCEPTED, msg_accepted_fields, &m);
+	director_rig_send(g, MSG_ACCEPTED, msg_accepted_fields, &m);
 }
 
 static void
@@ -51,9 +51,9 @@ accepted(uint64_t conn)
 }
 
 static void
-ask(struct rig_end *g, const struct msg_place *m)
+ask(struct director_rig_end *g, const struct msg_place *m)
 {
-	rig_send(g, MSG_PLACE, msg_place_fields, m);
+	director_rig_send(g, MSG_PLACE, msg_place_fields, m);
 }
 
 static void
@@ -70,7 +70,7 @@ placed(uint64_t conn, const char *user, struct msg_placed *m)
 {
 	accepted(conn);
 	want(conn, user);
-	return rig_take(&gate, MSG_PLACED, msg_placed_fields, m);
+	return director_rig_take(&gate, MSG_PLACED, msg_placed_fields, m);
 }
 
 /* As placed(), for who does not need the socket. */
@@ -90,7 +90,7 @@ not_placed(uint64_t conn, enum not_placed reason)
 	struct msg_not_placed m;
 	char id[CONN_ID_TEXT_SIZE];
 
-	(void)rig_take(&gate, MSG_NOT_PLACED, msg_not_placed_fields, &m);
+	(void)director_rig_take(&gate, MSG_NOT_PLACED, msg_not_placed_fields, &m);
 	cr_assert_eq(m.conn, conn);
 	cr_assert_eq(m.reason, reason, "reason %u: %.*s", m.reason, (int)m.text.len,
 		(const char *)m.text.ptr);
@@ -99,11 +99,11 @@ not_placed(uint64_t conn, enum not_placed reason)
 }
 
 static void
-ended(struct rig_end *g, uint64_t conn)
+ended(struct director_rig_end *g, uint64_t conn)
 {
 	struct msg_ended m = {.conn = conn, .text = span_str("test")};
 
-	rig_send(g, MSG_ENDED, msg_ended_fields, &m);
+	director_rig_send(g, MSG_ENDED, msg_ended_fields, &m);
 }
 
 static void
@@ -111,7 +111,7 @@ authenticated(uint64_t conn)
 {
 	struct msg_conn m = {.conn = conn};
 
-	rig_send(&gate, MSG_AUTHENTICATED, msg_conn_fields, &m);
+	director_rig_send(&gate, MSG_AUTHENTICATED, msg_conn_fields, &m);
 }
 
 static void
@@ -120,26 +120,26 @@ node_failed(uint64_t conn, uint32_t attempt, enum node_failure cause)
 	struct msg_node_failed m = {
 		.conn = conn, .attempt = attempt, .cause = (uint8_t)cause, .text = span_str("x")};
 
-	rig_send(&gate, MSG_NODE_FAILED, msg_node_failed_fields, &m);
+	director_rig_send(&gate, MSG_NODE_FAILED, msg_node_failed_fields, &m);
 }
 
 static void
-announce(struct rig_end *r, uint64_t conn, const char *user, const char *node)
+announce(struct director_rig_end *r, uint64_t conn, const char *user, const char *node)
 {
 	struct msg_connection m = {.conn = conn,
 		.started_at_ms = 1700000000000,
 		.user = span_str(user),
 		.node = span_str(node)};
 
-	rig_send(r, MSG_CONNECTION, msg_connection_fields, &m);
+	director_rig_send(r, MSG_CONNECTION, msg_connection_fields, &m);
 }
 
 static void
-connection_ended(struct rig_end *r, uint64_t conn)
+connection_ended(struct director_rig_end *r, uint64_t conn)
 {
 	struct msg_connection_ended m = {.conn = conn, .cause = END_CLIENT_CLOSED};
 
-	rig_send(r, MSG_CONNECTION_ENDED, msg_connection_ended_fields, &m);
+	director_rig_send(r, MSG_CONNECTION_ENDED, msg_connection_ended_fields, &m);
 }
 
 static struct node *
@@ -182,7 +182,7 @@ Test(director, a_node_that_refuses_is_skipped_without_the_gate_noticing)
 	start("-+", "");
 	/* Wherever the draw goes first: with the second node twice as busy it goes to the first. */
 	announce(&relay, 90, "bob", "n2");
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(node_of(1, "ann"), node("n2"));
 	cr_assert_eq(node("n1")->failure.cause, NODE_FAILURE_REFUSED);
 	cr_assert_eq(node("n1")->n_dials, 0);
@@ -223,12 +223,12 @@ Test(director, after_a_failure_that_the_gate_saw_another_node_is_chosen)
 	start("++", "");
 	first = node_of(1, "ann");
 	node_failed(1, 1, NODE_FAILURE_HOST_KEY);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(first->n_dials, 0);
 	cr_assert_eq(first->n_reservations, 0);
 	cr_assert_eq(first->failure.cause, NODE_FAILURE_HOST_KEY);
 	ask(&gate, &again);
-	close(rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+	close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
 	cr_assert_eq(m.attempt, 2);
 	cr_assert_not(span_is(m.node, first->name));
 	node_failed(1, 2, NODE_FAILURE_TIMEOUT);
@@ -248,7 +248,7 @@ Test(director, nodes_that_the_gate_excludes_are_not_chosen)
 	start("+++", "");
 	accepted(1);
 	ask(&gate, &m);
-	close(rig_take(&gate, MSG_PLACED, msg_placed_fields, &answer));
+	close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &answer));
 	cr_assert(span_is(answer.node, "n2"));
 }
 
@@ -265,7 +265,7 @@ Test(director, simultaneous_first_logins_land_together)
 	for (uint64_t id = 1; id <= 6; id++) {
 		struct msg_placed m;
 
-		close(rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+		close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
 		first = first == NULL ? nodes_find(&rig.state->nodes, m.node) : first;
 		cr_assert(span_is(m.node, first->name));
 	}
@@ -282,7 +282,7 @@ Test(director, a_user_follows_his_connections)
 	first = node_of(1, "ann");
 	authenticated(1);
 	announce(&relay, 1, "ann", first->name);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->logins.by_id.n, 0);
 	cr_assert_eq(first->n_connections, 1);
 	cr_assert_eq(first->n_reservations, 0);
@@ -291,7 +291,7 @@ Test(director, a_user_follows_his_connections)
 	cr_assert(span_is(m.why, "you have 1 connection there"));
 	connection_ended(&relay, 1);
 	ended(&gate, 2);
-	rig_run();
+	director_rig_run();
 	cr_assert_null(users_find(&rig.state->users, span_str("ann")));
 	cr_assert_eq(node_load(first), 0);
 }
@@ -302,7 +302,7 @@ Test(director, an_unauthenticated_login_leaves_no_trace)
 	(void)node_of(1, "ann");
 	cr_assert_eq(node("n1")->n_users, 0);
 	ended(&gate, 1);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(node("n1")->n_dials, 0);
 	cr_assert_eq(node("n1")->n_reservations, 0);
 	cr_assert_eq(rig.state->users.by_name.n, 0);
@@ -314,11 +314,11 @@ Test(director, the_relay_may_be_faster_than_the_gate)
 	start("+", "");
 	(void)node_of(1, "ann");
 	announce(&relay, 1, "ann", "n1");
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->logins.by_id.n, 0);
 	cr_assert_eq(node("n1")->n_dials, 0);
 	authenticated(1);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(node("n1")->n_connections, 1);
 	cr_assert_eq(rig.state->n_ignored, 1);
 }
@@ -328,10 +328,10 @@ Test(director, who_authenticated_but_never_reached_a_relay_is_given_up)
 	start("+", "\"handover_timeout_s\": 5");
 	(void)node_of(1, "ann");
 	authenticated(1);
-	rig_run();
-	rig_pass_ms(5999);
+	director_rig_run();
+	director_rig_pass_ms(5999);
 	cr_assert_eq(node("n1")->n_reservations, 1);
-	rig_pass_ms(1);
+	director_rig_pass_ms(1);
 	cr_assert_eq(node("n1")->n_reservations, 0);
 	cr_assert_eq(rig.state->limits.of[LIMIT_HANDOVER_TIMEOUT].n_hits, 1);
 }
@@ -343,7 +343,7 @@ refused(uint64_t conn, const char *limit)
 {
 	struct msg_refuse m;
 
-	(void)rig_take(&gate, MSG_REFUSE, msg_refuse_fields, &m);
+	(void)director_rig_take(&gate, MSG_REFUSE, msg_refuse_fields, &m);
 	cr_assert_eq(m.conn, conn);
 	cr_assert_not_null(memmem(m.text.ptr, m.text.len, limit, strlen(limit)), "%.*s",
 		(int)m.text.len, (const char *)m.text.ptr);
@@ -352,30 +352,30 @@ refused(uint64_t conn, const char *limit)
 Test(director, unauthenticated_connections_are_limited_in_total_over_all_gates)
 {
 	start("+", "\"unauthenticated_max\": 2");
-	rig_link(&gate2, ROLE_GATE, 1);
+	director_rig_link(&gate2, ROLE_GATE, 1);
 	accepted_from(&gate2, 1, "192.0.2.1");
-	rig_run();
+	director_rig_run();
 	accepted_from(&gate, 2, "192.0.2.2");
 	accepted_from(&gate, 3, "192.0.2.3");
 	refused(3, "limits.unauthenticated_max");
 	ended(&gate2, 1);
-	rig_run();
+	director_rig_run();
 	accepted_from(&gate, 4, "192.0.2.3");
-	rig_run();
-	cr_assert_not(rig_has(&gate, MSG_REFUSE));
+	director_rig_run();
+	cr_assert_not(director_rig_has(&gate, MSG_REFUSE));
 	cr_assert_eq(rig.state->limits.of[LIMIT_UNAUTHENTICATED].n_hits, 1);
 }
 
 Test(director, unauthenticated_connections_are_limited_per_source_over_all_gates)
 {
 	start("+", "\"unauthenticated_per_source_max\": 1");
-	rig_link(&gate2, ROLE_GATE, 1);
+	director_rig_link(&gate2, ROLE_GATE, 1);
 	accepted_from(&gate2, 1, "192.0.2.1");
-	rig_run();
+	director_rig_run();
 	accepted_from(&gate, 2, "192.0.2.2");
 	accepted_from(&gate, 3, "192.0.2.1");
 	refused(3, "limits.unauthenticated_per_source_max");
-	cr_assert_not(rig_has(&gate2, MSG_REFUSE));
+	cr_assert_not(director_rig_has(&gate2, MSG_REFUSE));
 }
 
 Test(director, who_is_authenticated_is_not_counted_as_unauthenticated)
@@ -385,10 +385,10 @@ Test(director, who_is_authenticated_is_not_counted_as_unauthenticated)
 		(void)node_of(id, "ann");
 		authenticated(id);
 		announce(&relay, id, "ann", "n1");
-		rig_run();
+		director_rig_run();
 	}
 	cr_assert_eq(node("n1")->n_connections, 3);
-	cr_assert_not(rig_has(&gate, MSG_REFUSE));
+	cr_assert_not(director_rig_has(&gate, MSG_REFUSE));
 }
 
 Test(director, connections_are_limited_in_total)
@@ -397,7 +397,7 @@ Test(director, connections_are_limited_in_total)
 	announce(&relay, 1, "ann", "n1");
 	announce(&relay, 2, "ann", "n1");
 	announce(&relay, 3, "bob", "n1");
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->connections.by_id.n, 2);
 	accepted(4);
 	refused(4, "limits.connections_max");
@@ -413,19 +413,19 @@ Test(director, a_login_waits_for_a_free_dial_in_the_order_of_asking)
 		accepted(id);
 		want(id, "bob");
 	}
-	rig_run();
-	cr_assert_not(rig_has(&gate, MSG_PLACED));
+	director_rig_run();
+	cr_assert_not(director_rig_has(&gate, MSG_PLACED));
 	cr_assert_eq(rig.state->logins.by_state[LOGIN_WAITING].n, 3);
 	authenticated(1);
-	close(rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+	close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
 	cr_assert_eq(m.conn, 2);
-	rig_run();
-	cr_assert_not(rig_has(&gate, MSG_PLACED));
+	director_rig_run();
+	cr_assert_not(director_rig_has(&gate, MSG_PLACED));
 	ended(&gate, 2);
-	close(rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+	close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
 	cr_assert_eq(m.conn, 3);
 	node_failed(3, 1, NODE_FAILURE_CLOSED);
-	close(rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+	close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
 	cr_assert_eq(m.conn, 4);
 }
 
@@ -435,10 +435,10 @@ Test(director, who_waits_too_long_is_told_that_it_is_busy)
 	(void)node_of(1, "ann");
 	accepted(2);
 	want(2, "bob");
-	rig_run();
-	rig_pass_ms(3999);
-	cr_assert_not(rig_has(&gate, MSG_NOT_PLACED));
-	rig_pass_ms(1);
+	director_rig_run();
+	director_rig_pass_ms(3999);
+	cr_assert_not(director_rig_has(&gate, MSG_NOT_PLACED));
+	director_rig_pass_ms(1);
 	not_placed(2, NOT_PLACED_BUSY);
 	cr_assert_eq(rig.state->logins.by_state[LOGIN_WAITING].n, 0);
 }
@@ -452,11 +452,11 @@ Test(director, a_reservation_makes_a_login_wait_for_half_of_its_time_only)
 	first = node_of(1, "ann");
 	accepted(2);
 	want(2, "ann");
-	rig_run();
-	rig_pass_ms(1999);
-	cr_assert_not(rig_has(&gate, MSG_PLACED));
-	rig_pass_ms(1);
-	close(rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+	director_rig_run();
+	director_rig_pass_ms(1999);
+	cr_assert_not(director_rig_has(&gate, MSG_PLACED));
+	director_rig_pass_ms(1);
+	close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
 	cr_assert_not(span_is(m.node, first->name));
 }
 
@@ -464,8 +464,8 @@ Test(director, a_node_takes_no_more_users_than_it_may)
 {
 	struct pool_config_node nodes[] = {{.name = "n1", .users_max = 1}};
 
-	rig_start_nodes(nodes, "+", "");
-	rig_link(&gate, ROLE_GATE, 0);
+	director_rig_start_nodes(nodes, "+", "");
+	director_rig_link(&gate, ROLE_GATE, 0);
 	(void)node_of(1, "ann");
 	(void)node_of(2, "ann");
 	accepted(3);
@@ -480,38 +480,38 @@ Test(director, a_dead_gate_takes_its_logins_with_it)
 	struct msg_placed m;
 
 	start("+", "\"node_dials_unauthenticated_max\": 1");
-	rig_link(&gate2, ROLE_GATE, 1);
+	director_rig_link(&gate2, ROLE_GATE, 1);
 	(void)node_of(1, "ann");
 	accepted(2);
 	want(2, "ann");
-	rig_run();
-	rig_unlink(&gate);
-	rig_run();
+	director_rig_run();
+	director_rig_unlink(&gate);
+	director_rig_run();
 	cr_assert_eq(rig.state->logins.by_id.n, 0);
 	cr_assert_eq(node("n1")->n_dials, 0);
 	cr_assert_eq(gates_count(rig.state), 1);
 	/* The gate that comes after it may use the same ids. */
-	rig_link(&gate, ROLE_GATE, 0);
+	director_rig_link(&gate, ROLE_GATE, 0);
 	close(placed(1, "ann", &m));
 }
 
 Test(director, a_gate_linked_again_replaces_its_link)
 {
-	struct rig_end old;
+	struct director_rig_end old;
 
 	start("+", "");
 	accepted(1);
-	rig_run();
+	director_rig_run();
 	old = gate;
-	rig_link(&gate, ROLE_GATE, 0);
-	rig_run();
+	director_rig_link(&gate, ROLE_GATE, 0);
+	director_rig_run();
 	cr_assert_eq(gates_count(rig.state), 1);
 	cr_assert_eq(rig.state->logins.by_id.n, 0);
 	accepted(1);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->logins.by_id.n, 1);
 	old.is_closed = false;
-	rig_unlink(&old);
+	director_rig_unlink(&old);
 }
 
 Test(director, a_dial_under_way_ends_with_its_login)
@@ -523,9 +523,9 @@ Test(director, a_dial_under_way_ends_with_its_login)
 	accepted(2);
 	want(2, "ann");
 	/* Both messages are handled before the loop sees the socket. */
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(node("n1")->n_dials, 1);
-	cr_assert(rig_has(&gate, MSG_PLACED));
+	cr_assert(director_rig_has(&gate, MSG_PLACED));
 }
 
 Test(director, a_new_director_learns_everything_again)
@@ -537,30 +537,30 @@ Test(director, a_new_director_learns_everything_again)
 	first = node_of(1, "ann");
 	announce(&relay, 1, "ann", first->name);
 	accepted(2);
-	rig_run();
+	director_rig_run();
 	/* Its successor starts with nothing, and waits for the relays before it places. */
-	rig_unlink(&gate);
-	rig_unlink(&relay);
+	director_rig_unlink(&gate);
+	director_rig_unlink(&relay);
 	rig.settles = true;
-	rig_restart_director();
+	director_rig_restart_director();
 	cr_assert_eq(rig.state->connections.by_id.n, 0);
-	rig_link(&gate, ROLE_GATE, 0);
+	director_rig_link(&gate, ROLE_GATE, 0);
 	accepted(2);
 	accepted(3);
 	want(3, "ann");
-	rig_run();
-	rig_link(&relay, ROLE_RELAY, 0);
+	director_rig_run();
+	director_rig_link(&relay, ROLE_RELAY, 0);
 	announce(&relay, 1, "ann", "n2");
-	rig_run();
-	cr_assert_not(rig_has(&gate, MSG_PLACED));
-	rig_pass_ms(STATE_SETTLE_MS);
-	close(rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+	director_rig_run();
+	cr_assert_not(director_rig_has(&gate, MSG_PLACED));
+	director_rig_pass_ms(STATE_SETTLE_MS);
+	close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
 	cr_assert_eq(m.conn, 3);
 	cr_assert(span_is(m.node, "n2"));
 	/* Placed by the director before, logged in now. */
 	authenticated(2);
 	announce(&relay, 2, "bob", "n1");
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->logins.by_id.n, 1);
 	cr_assert_eq(node("n1")->n_connections, 1);
 }
@@ -570,22 +570,22 @@ Test(director, connections_of_a_lost_relay_stay_for_the_grace)
 	start("++", "");
 	announce(&relay, 1, "ann", "n2");
 	announce(&relay, 2, "bob", "n2");
-	rig_run();
-	rig_unlink(&relay);
-	rig_run();
+	director_rig_run();
+	director_rig_unlink(&relay);
+	director_rig_run();
 	cr_assert_eq(relays_count(rig.state), 0);
 	/* Back at once, to the same node. */
 	cr_assert_eq(node_of(10, "ann"), node("n2"));
 	/* The relay lives and announces one of them again; the other one ended meanwhile. */
-	rig_link(&relay, ROLE_RELAY, 0);
+	director_rig_link(&relay, ROLE_RELAY, 0);
 	announce(&relay, 1, "ann", "n2");
-	rig_pass_ms(RELAYS_GRACE_MS - 1);
+	director_rig_pass_ms(RELAYS_GRACE_MS - 1);
 	cr_assert_eq(rig.state->connections.by_id.n, 2);
-	rig_pass_ms(1);
+	director_rig_pass_ms(1);
 	cr_assert_eq(rig.state->connections.by_id.n, 1);
 	cr_assert_not_null(connections_find(&rig.state->connections, 1));
 	connection_ended(&relay, 1);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->connections.by_id.n, 0);
 }
 
@@ -596,34 +596,34 @@ Test(director, known_methods_go_to_all_gates_on_change_and_on_link)
 	struct msg_known_methods known;
 
 	start("+", "");
-	(void)rig_take(&gate, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
+	(void)director_rig_take(&gate, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
 	cr_assert_eq(known.methods.len, 0);
-	rig_link(&gate2, ROLE_GATE, 1);
-	(void)rig_take(&gate2, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
+	director_rig_link(&gate2, ROLE_GATE, 1);
+	(void)director_rig_take(&gate2, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
 	(void)node_of(1, "ann");
-	rig_send(&gate, MSG_NODE_METHODS, msg_node_methods_fields, &m);
-	(void)rig_take(&gate, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
+	director_rig_send(&gate, MSG_NODE_METHODS, msg_node_methods_fields, &m);
+	(void)director_rig_take(&gate, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
 	cr_assert(span_is(known.methods, "publickey,password"));
-	(void)rig_take(&gate2, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
-	rig_send(&gate, MSG_NODE_METHODS, msg_node_methods_fields, &m);
-	rig_run();
-	cr_assert_not(rig_has(&gate, MSG_KNOWN_METHODS));
-	rig_unlink(&gate2);
-	rig_link(&gate2, ROLE_GATE, 1);
-	(void)rig_take(&gate2, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
+	(void)director_rig_take(&gate2, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
+	director_rig_send(&gate, MSG_NODE_METHODS, msg_node_methods_fields, &m);
+	director_rig_run();
+	cr_assert_not(director_rig_has(&gate, MSG_KNOWN_METHODS));
+	director_rig_unlink(&gate2);
+	director_rig_link(&gate2, ROLE_GATE, 1);
+	(void)director_rig_take(&gate2, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
 	cr_assert(span_is(known.methods, "publickey,password"));
 }
 
 Test(director, a_keyholder_is_seen_while_it_is_linked)
 {
-	struct rig_end keyholder;
+	struct director_rig_end keyholder;
 
 	start("+", "");
 	cr_assert_not(rig.state->has_keyholder);
-	rig_link(&keyholder, ROLE_KEYHOLDER, 0);
+	director_rig_link(&keyholder, ROLE_KEYHOLDER, 0);
 	cr_assert(rig.state->has_keyholder);
-	rig_unlink(&keyholder);
-	rig_run();
+	director_rig_unlink(&keyholder);
+	director_rig_run();
 	cr_assert_not(rig.state->has_keyholder);
 }
 
@@ -638,15 +638,15 @@ Test(director, a_gate_speaks_only_of_its_own_connections)
 	struct msg_node_failed failed = {.conn = 1, .attempt = 1, .cause = NODE_FAILURE_CLOSED};
 
 	start("+", "");
-	rig_link(&gate2, ROLE_GATE, 1);
+	director_rig_link(&gate2, ROLE_GATE, 1);
 	(void)node_of(1, "ann");
 	accepted_from(&gate2, 1, "192.0.2.9");
 	ask(&gate2, &place);
-	rig_send(&gate2, MSG_NODE_FAILED, msg_node_failed_fields, &failed);
-	rig_send(&gate2, MSG_NODE_METHODS, msg_node_methods_fields, &methods);
-	rig_send(&gate2, MSG_AUTHENTICATED, msg_conn_fields, &conn);
+	director_rig_send(&gate2, MSG_NODE_FAILED, msg_node_failed_fields, &failed);
+	director_rig_send(&gate2, MSG_NODE_METHODS, msg_node_methods_fields, &methods);
+	director_rig_send(&gate2, MSG_AUTHENTICATED, msg_conn_fields, &conn);
 	ended(&gate2, 1);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->n_ignored, 6);
 	cr_assert_eq(node("n1")->n_dials, 1);
 	cr_assert_eq(node("n1")->failure.n_total, 0);
@@ -659,19 +659,19 @@ Test(director, a_relay_speaks_only_of_its_own_connections)
 	struct msg_counters counters = {.conn = 1, .bytes_from_client = 99};
 
 	start("+", "");
-	rig_link(&relay2, ROLE_RELAY, 1);
+	director_rig_link(&relay2, ROLE_RELAY, 1);
 	announce(&relay, 1, "ann", "n1");
-	rig_run();
+	director_rig_run();
 	announce(&relay2, 1, "eve", "n1");
-	rig_send(&relay2, MSG_COUNTERS, msg_counters_fields, &counters);
+	director_rig_send(&relay2, MSG_COUNTERS, msg_counters_fields, &counters);
 	connection_ended(&relay2, 1);
 	announce(&relay2, 0, "eve", "n1");
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->n_ignored, 4);
 	cr_assert(span_is(connections_find(&rig.state->connections, 1)->facts.user, "ann"));
 	cr_assert_eq(connections_find(&rig.state->connections, 1)->counters.bytes_from_client, 0);
-	rig_send(&relay, MSG_COUNTERS, msg_counters_fields, &counters);
-	rig_run();
+	director_rig_send(&relay, MSG_COUNTERS, msg_counters_fields, &counters);
+	director_rig_run();
 	cr_assert_eq(connections_find(&rig.state->connections, 1)->counters.bytes_from_client, 99);
 }
 
@@ -683,7 +683,7 @@ Test(director, messages_that_do_not_fit_the_state_are_ignored)
 	node_failed(1, 1, NODE_FAILURE_CLOSED);
 	ended(&gate, 1);
 	accepted(0);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->n_ignored, 5);
 	(void)node_of(2, "ann");
 	accepted(2);
@@ -691,13 +691,13 @@ Test(director, messages_that_do_not_fit_the_state_are_ignored)
 	node_failed(2, 2, NODE_FAILURE_CLOSED);
 	node_failed(2, 1, NODE_FAILURE_NONE);
 	node_failed(2, 1, NODE_FAILURE_COUNT);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->n_ignored, 10);
 	cr_assert_eq(node("n1")->n_dials, 1);
 	authenticated(2);
 	authenticated(2);
 	want(2, "ann");
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->n_ignored, 12);
 }
 
@@ -708,17 +708,17 @@ Test(director, malformed_messages_are_counted_and_change_nothing)
 
 	start("+", "");
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-		rig_send_raw(&gate, types[i], span_str("\x01\x02\x03"));
-		rig_send_raw(&relay, types[i], span_of(NULL, 0));
+		director_rig_send_raw(&gate, types[i], span_str("\x01\x02\x03"));
+		director_rig_send_raw(&relay, types[i], span_of(NULL, 0));
 	}
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->n_malformed, 2 * ARRAY_LEN(types));
 	cr_assert_not(gate.is_closed);
 	cr_assert_not(relay.is_closed);
 	/* A gate is no relay. */
 	announce(&gate, 5, "eve", "n1");
 	accepted_from(&relay, 6, "192.0.2.1");
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(rig.state->connections.by_id.n, 0);
 	cr_assert_eq(rig.state->logins.by_id.n, 0);
 }
@@ -737,11 +737,11 @@ Test(director, many_logins_at_once_are_all_placed_though_dials_are_few)
 	for (unsigned i = 0; i < 40; i++) {
 		struct msg_placed m;
 
-		close(rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+		close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
 		authenticated(m.conn);
 		n++;
 	}
 	cr_assert_eq(n, 40);
-	rig_run();
+	director_rig_run();
 	cr_assert_eq(node("n1")->n_dials + node("n2")->n_dials + node("n3")->n_dials, 0);
 }

@@ -122,6 +122,8 @@ Test(prove, two_keys_are_two_certificates)
 Test(prove, a_signature_over_anything_else_is_wrong)
 {
 	struct kex_hash other = session_id;
+	struct privkey *another = NULL;
+	enum err made = privkey_generate(KEY_ED25519, 0, &another);
 	const struct {
 		const char *name;
 		struct world_request change;
@@ -141,12 +143,16 @@ Test(prove, a_signature_over_anything_else_is_wrong)
 			ERR_SIGNATURE},
 		{"another key in all", {.key = w.user_ecdsa, .algorithm = "ecdsa-sha2-nistp256"},
 			ERR_BAD_STATE},
+		{"another key of its kind", {.key = another}, ERR_BAD_STATE},
+		{"another key of its kind named", {.claims = privkey_public(another)},
+			ERR_BAD_STATE},
 		{"another algorithm named",
 			{.algorithm = "rsa-sha2-512", .signs_algorithm = "ssh-ed25519"},
 			ERR_BAD_STATE},
 		{"a host key that is not ours", {.host_key = span_str("somebody's")}, ERR_DENIED},
 	};
 
+	cr_assert_eq(made, OK);
 	other.bytes[0] ^= 1;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct world_request rq = cases[i].change;
@@ -164,6 +170,7 @@ Test(prove, a_signature_over_anything_else_is_wrong)
 	}
 	/* None of it has used the offer up. */
 	cr_assert_eq(prove_with(w.user, "ssh-ed25519"), OK);
+	privkey_free(another);
 }
 
 Test(prove, rsa_signs_with_the_hash_that_was_offered)

@@ -6,6 +6,7 @@ The node runs as root (through sudo where needed) in private mount, pid and UTS 
 import base64
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from . import proc
 from .endpoint import Endpoint
 
 AGENT = Path(__file__).with_name("node_agent.py")
-HELPER = "/usr/local/libexec/sshbroker-principals"
+HELPER = "/usr/local/libexec/sshbroker/sshbroker-principals"
 CONFIG = """Include /etc/ssh/sshd_config.d/*.conf
 ListenAddress {address}
 Port {port}
@@ -34,9 +35,15 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 AcceptEnv LANG LC_* SCENARIO_*
 """
 PRINCIPALS = """TrustedUserCAKeys /etc/ssh/sshbroker_ca.pub
-AuthorizedPrincipalsCommand {command} %u %h %i %F %k
+AuthorizedPrincipalsCommand {command} -e %u %h %i %F %k
 AuthorizedPrincipalsCommandUser %u
 PermitUserEnvironment SSHBROKER_*
+"""
+# The helper lets nobody look into it, the leak check neither; its unit tests have that check.
+NO_LEAKS = {"ASAN_OPTIONS": "log_path=/run/node/asan/asan:exitcode=99:detect_leaks=0:abort_on_error=0"}
+SETTINGS = """ca_key {ca}
+node {node}
+authorized_keys_file .ssh/authorized_keys
 """
 
 
@@ -47,21 +54,24 @@ class NodeError(Exception):
 class Sshd:
     """One node.  Made, it exists; start() makes its sshd listen; kill(), freeze(), start() are its fate; stop() ends it."""
 
-    def __init__(self, folder, name, address=None, port=None):
+    def __init__(self, folder, name, home=None, address=None, port=None):
         self.folder = Path(folder).absolute()
         self.name = name
+        self.home = Path(home).absolute() if home else self.folder / "home"  # nodes may share one
         self.address = address or proc.own_address()
         self.port = port or proc.free_port(self.address)
         self.log = self.folder / "sshd.log"
         self.folder.mkdir(parents=True)
         self.folder.chmod(0o755)
+        for sub in (self.home, self.folder / "var-log"):
+            sub.mkdir(exist_ok=True)
         self.log.touch(0o644)
         self._enter()
         self._host_keys()
 
     def _enter(self):
         argv = proc.as_root(["unshare", "--mount", "--pid", "--uts", "--fork", "--mount-proc", "--kill-child",
-                             "--propagation", "private", "/usr/bin/python3", "-I", AGENT, self.folder, self.name])
+                             "--propagation", "private", "/usr/bin/python3", "-I", AGENT, self.folder, self.name, self.home])
         self.agent = proc.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr)
         self._answer()
 
@@ -113,20 +123,22 @@ class Sshd:
         """These lines stand before the rest of sshd_config from the next start() or restart()."""
         self.write("/etc/ssh/sshd_config.d/10-scenario.conf", text)
 
-    def install_helper(self, program, *ca_public_keys):
+    def install_helper(self, program, ca, *other_cas):
         """Trust the broker's user CA, through the helper that decides for the node.  Needs a restart."""
         shutil.copy(program, self.folder / "principals")
-        self.run("install", "-m", "755", "/run/node/principals", HELPER)
+        self.run("mkdir", "-p", os.path.dirname(HELPER), "/etc/ssh/sshbroker")
+        self.run("install", "-m", "711", "/run/node/principals", HELPER)
         if proc.is_sanitized():
             self._wrap_helper()
-        self.write("/etc/ssh/sshbroker_ca.pub", "".join(ca_public_keys))
+        self.write("/etc/ssh/sshbroker/principals.conf", SETTINGS.format(ca=ca.strip(), node=self.name))
+        self.write("/etc/ssh/sshbroker_ca.pub", "".join([ca, *other_cas]))
         self.write("/etc/ssh/sshd_config.d/sshbroker.conf", PRINCIPALS.format(command=HELPER))
 
     def _wrap_helper(self):
         """sshd gives the helper a bare environment; the sanitizers' options come from a wrapper."""
         self.run("mv", HELPER, HELPER + ".real")
         self.run("mkdir", "-m", "1777", "-p", "/run/node/asan")
-        options = "".join(f"export {k}='{v}'\n" for k, v in proc.sanitizer_env("/run/node/asan").items())
+        options = "".join(f"export {k}='{v}'\n" for k, v in (proc.sanitizer_env("/run/node/asan") | NO_LEAKS).items())
         self.write(HELPER, f"#!/bin/sh\n{options}exec {HELPER}.real \"$@\"\n", mode=0o755)
 
     # Its life.

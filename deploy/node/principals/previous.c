@@ -1,0 +1,137 @@
+/*
+ * Certificates of other CAs: what sshd did about them before.
+ */
+#include "deploy/node/principals/previous.h"
+
+#include "common/base64.h"
+#include "common/facts.h"
+#include "common/ssh/wire.h"
+#include "deploy/node/principals/certificate_tokens.h"
+#include "deploy/node/principals/command.h"
+#include "deploy/node/principals/lines.h"
+#include "deploy/node/principals/search.h"
+#include "deploy/node/principals/tokens.h"
+#include "deploy/node/principals/why.h"
+
+#include <stdio.h>
+#include <strings.h>
+#include <unistd.h>
+
+static bool
+is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* What sshd takes for the principal: the last word before a comment. */
+static struct span
+principal_of(struct span line)
+{
+	const uint8_t *hash = line.len > 0 ? memchr(line.ptr, '#', line.len) : NULL;
+	struct span word;
+
+	if (hash != NULL)
+		line.len = (size_t)(hash - line.ptr);
+	while (line.len > 0 && is_blank(line.ptr[line.len - 1]))
+		line.len--;
+	word = span_of(line.ptr + line.len, 0);
+	while (word.len < line.len && !is_blank(word.ptr[-1])) {
+		word.ptr--;
+		word.len++;
+	}
+	return word;
+}
+
+static enum err
+put_line(struct span line, struct buf *out)
+{
+	enum err e;
+
+	if (span_is(principal_of(line), FACTS_PRINCIPAL))
+		return OK;
+	e = buf_append_span(out, line);
+	return e == OK ? buf_append(out, "\n", 1) : e;
+}
+
+static enum err
+put_lines(struct lines *l, struct buf *out)
+{
+	enum err e;
+
+	do {
+		struct span line;
+
+		e = lines_next(l, &line);
+		if (e == OK)
+			e = put_line(line, out);
+	} while (e == OK);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+/* A file that is not there, or not to be believed, names nobody. */
+static enum err
+put_file(const struct settings *s, const struct user *user, struct buf *out, char *why)
+{
+	struct lines l = {0};
+	enum err e = search_open_file(s, user, s->previous_principals_file, &l.fd, why);
+
+	if (e != OK)
+		return OK;
+	e = put_lines(&l, out);
+	lines_clear(&l);
+	close(l.fd);
+	return e;
+}
+
+static enum err
+put_output(struct command *c, struct buf *out)
+{
+	struct lines l = {.fd = c->fd, .deadline_ms = c->deadline_ms};
+	enum err e = put_lines(&l, out);
+
+	lines_clear(&l);
+	if (e == OK)
+		return command_finish(c);
+	command_kill(c);
+	return e;
+}
+
+/* What a command that failed has printed does not count. */
+static enum err
+put_command(const struct settings *s, const struct request *r, struct buf *out, char *why)
+{
+	size_t before = out->len;
+	struct command c;
+	char **words;
+	enum err e = certificate_tokens_command(s->previous_principals_command, r, &words);
+
+	if (e != OK) {
+		why_set(why, "the words of the previous command: %s", err_text(e));
+		return e;
+	}
+	e = command_start(words, &r->user, -1, &c, why);
+	tokens_free(words);
+	if (e != OK)
+		return e;
+	e = put_output(&c, out);
+	if (e != OK) {
+		why_set(why, "the previous command failed: %s", err_text(e));
+		buf_truncate(out, before);
+	}
+	return e;
+}
+
+enum err
+previous_principals(
+	const struct settings *s, const struct request *r, struct buf *out, char why[WHY_SIZE])
+{
+	enum err e = OK;
+
+	if (s->previous_principals_file == NULL && s->previous_principals_command == NULL)
+		return put_line(span_str(r->user.name), out);
+	if (s->previous_principals_file != NULL)
+		e = put_file(s, &r->user, out, why);
+	if (e == OK && s->previous_principals_command != NULL)
+		e = put_command(s, r, out, why);
+	return e;
+}

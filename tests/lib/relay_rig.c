@@ -1,0 +1,622 @@
+/*
+ * A relay process's inside on a bench.
+ */
+#include "tests/lib/relay_rig.h"
+
+#include "broker/relay/connection.h"
+#include "broker/relay/process.h"
+#include "common/ssh/transport_state.h"
+#include "common/ssh/wire.h"
+#include "tests/lib/pool_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define KEEP_MAX ((size_t)256 << 20)
+#define QUIET_TURNS 6
+/* What was sent over TCP may take a moment, even on loopback. */
+#define QUIET_TURNS_TCP 50
+#define PAUSE_TCP_US 1000
+#define TURNS_MAX 2000000
+#define READ_SIZE ((size_t)256 * 1024)
+#define FNV_START 0xcbf29ce484222325U
+#define FNV_PRIME 0x100000001b3U
+
+struct rig_end {
+	struct rig *rig;
+	struct ipc *ipc;
+	struct buf log; /* (u16 type, string body) of each message */
+};
+
+struct rig {
+	struct rig_options options;
+	struct event_base *base;
+	struct config *config;
+	struct process *process;
+	struct rig_peer ssh, node;
+	struct transport_config ours[SIDES];
+	struct transport *legs[SIDES]; /* before the hand-over */
+	int fds[SIDES]; /* the relay's ends, before the hand-over */
+	struct rig_end gate, director, keyholder;
+	struct buf kept; /* requests that the keyholder keeps to itself: (u16 type, string body) */
+	bool holds_signatures;
+	bool is_quiet;
+	uint64_t id;
+	struct buf last; /* what rig_next gave out */
+};
+
+static uint64_t fake_now = 1000000;
+
+static uint64_t
+fake_clock(void)
+{
+	return fake_now;
+}
+
+static bool
+any_host_key(void *arg, struct span host_key)
+{
+	(void)arg;
+	(void)host_key;
+	return true;
+}
+
+/* --- the keyholder --- */
+
+static void
+answer_kex_sign(struct rig *r, struct span body)
+{
+	struct msg_kex_sign m;
+	struct msg_kex_signed answer;
+	struct buf signature = {0}, b = {0};
+	char alg[KEXINIT_NAME_SIZE];
+
+	rig_must(message_decode(msg_kex_sign_fields, body, &m) == OK, "reading KEX_SIGN");
+	(void)snprintf(alg, sizeof(alg), "%.*s", (int)m.host_key_alg.len,
+		(const char *)m.host_key_alg.ptr);
+	rig_sign_exchange(kex_by_name(m.method), alg,
+		(struct kex_transcript){.client_ident = m.client_ident,
+			.server_ident = m.server_ident,
+			.client_kexinit = m.client_kexinit,
+			.server_kexinit = m.server_kexinit,
+			.client_public = m.client_public,
+			.server_public = m.server_public,
+			.secret = m.secret},
+		RIG_KEY_BROKER, &signature);
+	answer = (struct msg_kex_signed){.conn = m.conn,
+		.request = m.request,
+		.host_key = pubkey_blob(privkey_public(rig_key(RIG_KEY_BROKER))),
+		.signature = buf_span(&signature)};
+	rig_must(message_encode(msg_kex_signed_fields, &answer, &b) == OK, "writing KEX_SIGNED");
+	rig_must(ipc_send(r->keyholder.ipc, MSG_KEX_SIGNED, buf_span(&b), NULL, 0) == OK,
+		"sending KEX_SIGNED");
+	buf_clear(&signature);
+	buf_clear(&b);
+}
+
+static void
+answer_hostkeys_prove(struct rig *r, struct span body)
+{
+	static const char signatures[] = "\0\0\0\5proof";
+	struct msg_hostkeys_prove m;
+	struct msg_hostkeys_proved answer;
+	struct buf b = {0};
+
+	rig_must(message_decode(msg_hostkeys_prove_fields, body, &m) == OK,
+		"reading HOSTKEYS_PROVE");
+	answer = (struct msg_hostkeys_proved){.conn = m.conn,
+		.request = m.request,
+		.signatures = span_of(signatures, sizeof(signatures) - 1)};
+	rig_must(message_encode(msg_hostkeys_proved_fields, &answer, &b) == OK, "writing");
+	rig_must(ipc_send(r->keyholder.ipc, MSG_HOSTKEYS_PROVED, buf_span(&b), NULL, 0) == OK,
+		"sending HOSTKEYS_PROVED");
+	buf_clear(&b);
+}
+
+static void
+answer_as_keyholder(struct rig *r, uint16_t type, struct span body)
+{
+	if (type == MSG_KEX_SIGN)
+		answer_kex_sign(r, body);
+	if (type == MSG_HOSTKEYS_PROVE)
+		answer_hostkeys_prove(r, body);
+}
+
+void
+rig_hold_signatures(struct rig *r, bool hold)
+{
+	struct wire_reader reader;
+	struct buf kept = {0};
+	struct span body;
+	uint16_t type;
+
+	r->holds_signatures = hold;
+	if (hold)
+		return;
+	buf_take(&kept, &r->kept);
+	reader = wire_reader_of(buf_span(&kept));
+	while (wire_left(&reader) > 0) {
+		rig_must(
+			wire_get_u16(&reader, &type) == OK && wire_get_string(&reader, &body) == OK,
+			"reading a kept request");
+		answer_as_keyholder(r, type, body);
+	}
+	buf_clear(&kept);
+}
+
+static void
+send_host_keys(struct rig *r)
+{
+	struct buf keys = {0}, b = {0};
+	struct msg_host_keys m = {.algorithms = span_str("ssh-ed25519")};
+
+	if (!r->options.has_no_host_keys)
+		rig_must(wire_put_string(
+				 &keys, pubkey_blob(privkey_public(rig_key(RIG_KEY_BROKER)))) == OK,
+			"packing keys");
+	m.keys = buf_span(&keys);
+	rig_must(message_encode(msg_host_keys_fields, &m, &b) == OK, "writing HOST_KEYS");
+	rig_must(ipc_send(r->keyholder.ipc, MSG_HOST_KEYS, buf_span(&b), NULL, 0) == OK,
+		"sending HOST_KEYS");
+	buf_clear(&keys);
+	buf_clear(&b);
+}
+
+/* --- links --- */
+
+static void
+note(struct buf *log, uint16_t type, struct span body)
+{
+	rig_must(wire_put_u16(log, type) == OK && wire_put_string(log, body) == OK,
+		"noting a message");
+}
+
+static void
+on_message(void *arg, struct ipc_message *m)
+{
+	struct rig_end *end = arg;
+	struct rig *r = end->rig;
+
+	r->is_quiet = false;
+	note(&end->log, m->type, m->body);
+	if (end != &r->keyholder)
+		return;
+	if (r->holds_signatures)
+		note(&r->kept, m->type, m->body);
+	else
+		answer_as_keyholder(r, m->type, m->body);
+}
+
+static void
+on_closed(void *arg, enum err why)
+{
+	struct rig_end *end = arg;
+
+	(void)why;
+	end->rig->is_quiet = false;
+	ipc_free(end->ipc);
+	end->ipc = NULL;
+}
+
+static void
+link_end(struct rig *r, struct rig_end *end, enum role_kind kind)
+{
+	struct role_peer peer = {.kind = kind, .pid = 1};
+	int fds[2];
+
+	ipc_free(end->ipc);
+	end->ipc = NULL;
+	rig_must(ipc_pair(fds) == OK, "making a pair");
+	rig_must(ipc_new(r->base, fds[0], on_message, on_closed, end, &end->ipc) == OK, "a link");
+	links_add(&r->process->links, &peer, fds[1]);
+}
+
+void
+rig_link_director(struct rig *r)
+{
+	link_end(r, &r->director, ROLE_DIRECTOR);
+}
+
+void
+rig_link_keyholder(struct rig *r)
+{
+	link_end(r, &r->keyholder, ROLE_KEYHOLDER);
+	send_host_keys(r);
+}
+
+void
+rig_drop_keyholder(struct rig *r)
+{
+	ipc_free(r->keyholder.ipc);
+	r->keyholder.ipc = NULL;
+	rig_run(r);
+}
+
+void
+rig_send_as_director(struct rig *r, uint16_t type, struct span body)
+{
+	rig_must(ipc_send(r->director.ipc, type, body, NULL, 0) == OK, "sending as director");
+}
+
+static const struct rig_end *
+end_for(const struct rig *r, uint16_t type)
+{
+	if (type == MSG_HANDED_OVER)
+		return &r->gate;
+	return type >= MSG_KEX_SIGN ? &r->keyholder : &r->director;
+}
+
+static size_t
+look_up(const struct rig *r, uint16_t type, struct span *last)
+{
+	struct wire_reader reader = wire_reader_of(buf_span(&end_for(r, type)->log));
+	struct span body;
+	uint16_t found;
+	size_t n = 0;
+
+	while (wire_left(&reader) > 0) {
+		rig_must(wire_get_u16(&reader, &found) == OK &&
+				wire_get_string(&reader, &body) == OK,
+			"reading a message back");
+		if (found == type) {
+			n++;
+			*last = body;
+		}
+	}
+	return n;
+}
+
+size_t
+rig_n_messages(const struct rig *r, uint16_t type)
+{
+	struct span last;
+
+	return look_up(r, type, &last);
+}
+
+struct span
+rig_last_message(const struct rig *r, uint16_t type)
+{
+	struct span last = span_of(NULL, 0);
+
+	(void)look_up(r, type, &last);
+	return last;
+}
+
+/* --- sockets --- */
+
+static void
+tcp_pair(int fds[2])
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(a);
+
+	rig_must(listener >= 0 && bind(listener, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+			listen(listener, 1) == 0 &&
+			getsockname(listener, (struct sockaddr *)&a, &len) == 0,
+		"listening");
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	rig_must(fds[0] >= 0 && connect(fds[0], (struct sockaddr *)&a, sizeof(a)) == 0,
+		"connecting");
+	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	rig_must(fds[1] >= 0, "accepting");
+	close(listener);
+}
+
+static void
+make_sockets(struct rig *r, struct rig_peer *p, enum side s)
+{
+	int fds[2], bytes = r->options.socket_bytes;
+
+	if (r->options.is_tcp)
+		tcp_pair(fds);
+	else
+		rig_must(
+			socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "socketpair");
+	for (size_t i = 0; i < 2 && bytes > 0; i++) {
+		rig_must(setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) == 0 &&
+				setsockopt(fds[i], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) ==
+					0,
+			"sizing a socket");
+	}
+	p->fd = fds[0];
+	r->fds[s] = fds[1];
+}
+
+/* --- the key exchanges before the hand-over, in memory --- */
+
+static bool
+shake(struct transport *from, struct transport *to, enum rig_key key, struct buf *in)
+{
+	struct buf *out = transport_out(from);
+	struct transport_event event;
+	size_t used;
+	bool moved = out->len > 0;
+
+	rig_must(buf_append_span(in, buf_span(out)) == OK, "moving bytes");
+	buf_consume(out, out->len);
+	while (in->len > 0 &&
+		transport_step(to, in->data + in->head, in->len, &used, &event) == OK) {
+		buf_consume(in, used);
+		if (event.kind == TRANSPORT_EVENT_SIGN)
+			rig_sign_for(to, &event.exchange, key);
+	}
+	return moved;
+}
+
+static void
+shake_hands(struct transport *client, struct transport *server, enum rig_key key)
+{
+	struct buf to_server = {0}, to_client = {0};
+	bool moved = true;
+
+	while (moved) {
+		moved = shake(client, server, key, &to_server);
+		moved = shake(server, client, key, &to_client) || moved;
+	}
+	rig_must(transport_session_id(client).len > 0 && !transport_is_rekeying(server),
+		"the first key exchange");
+	transport_set_phase(client, TRANSPORT_PHASE_CONNECTION);
+	transport_set_phase(server, TRANSPORT_PHASE_CONNECTION);
+	buf_clear(&to_server);
+	buf_clear(&to_client);
+}
+
+static struct transport_config
+config_for(enum transport_role role, const char *ident, const char *cipher, uint64_t rekey_bytes)
+{
+	return (struct transport_config){.role = role,
+		.ident = ident,
+		.host_keys = "ssh-ed25519",
+		.ciphers = cipher,
+		.rekey_bytes = rekey_bytes,
+		.waiting_max = KEEP_MAX,
+		.host_key_ok = any_host_key};
+}
+
+static void
+begin_peer(struct rig *r, struct rig_peer *p, enum side s)
+{
+	const char *cipher = s == SIDE_CLIENT ? r->options.ssh_cipher : r->options.node_cipher;
+
+	if (s == SIDE_CLIENT) {
+		p->config = config_for(
+			TRANSPORT_CLIENT, "SSH-2.0-rig_ssh", cipher, r->options.ssh_rekey_bytes);
+		r->ours[s] = config_for(TRANSPORT_SERVER, "SSH-2.0-rig_broker", NULL, 0);
+	} else {
+		p->config = config_for(
+			TRANSPORT_SERVER, "SSH-2.0-rig_node", cipher, r->options.node_rekey_bytes);
+		r->ours[s] = config_for(TRANSPORT_CLIENT, "SSH-2.0-rig_broker", NULL, 0);
+	}
+	rig_peer_begin(p);
+	rig_must(transport_new(&r->ours[s], &r->legs[s]) == OK, "making a transport");
+	if (s == SIDE_CLIENT)
+		shake_hands(p->t, r->legs[s], RIG_KEY_BROKER);
+	else
+		shake_hands(r->legs[s], p->t, RIG_KEY_NODE);
+	make_sockets(r, p, s);
+}
+
+static struct config *
+make_config(const struct rig_options *o)
+{
+	char text[4096];
+	struct buf errors = {0};
+	struct config *c = NULL;
+
+	(void)snprintf(text, sizeof(text),
+		"{\"host_keys\": [\"k\"], \"user_ca_key\": \"c\", %s \"limits\": {%s}, "
+		"\"pools\": [{\"name\": \"p\", \"nodes\": [{\"name\": \"n2\", \"address\": "
+		"\"127.0.0.1\", \"host_keys\": [\"" POOL_CONFIG_HOST_KEY "\"]}]}]}",
+		o->other != NULL ? o->other : "", o->limits != NULL ? o->limits : "");
+	if (config_parse(span_str(text), "/rig.json", &c, &errors) != OK)
+		(void)fprintf(
+			stderr, "%.*s\n", (int)errors.len, (const char *)buf_span(&errors).ptr);
+	rig_must(c != NULL, "parsing the configuration");
+	buf_clear(&errors);
+	return c;
+}
+
+struct rig *
+rig_new(const struct rig_options *options)
+{
+	static const struct rig_options none;
+	struct rig *r = calloc(1, sizeof(*r));
+
+	rig_must(r != NULL, "allocating");
+	r->options = options != NULL ? *options : none;
+	r->id = 0x123456789abcdef;
+	r->base = event_base_new();
+	rig_must(r->base != NULL, "making a base");
+	r->config = make_config(&r->options);
+	rig_must(process_new(r->base, r->config, fake_clock, &r->process) == OK, "process_new");
+	r->gate.rig = r->director.rig = r->keyholder.rig = r;
+	buf_init(&r->gate.log, KEEP_MAX);
+	buf_init(&r->director.log, KEEP_MAX);
+	buf_init(&r->keyholder.log, KEEP_MAX);
+	buf_init(&r->kept, KEEP_MAX);
+	begin_peer(r, &r->ssh, SIDE_CLIENT);
+	begin_peer(r, &r->node, SIDE_NODE);
+	link_end(r, &r->gate, ROLE_GATE);
+	rig_link_director(r);
+	if (!r->options.has_no_keyholder)
+		rig_link_keyholder(r);
+	rig_run(r);
+	return r;
+}
+
+/* --- the hand-over --- */
+
+void
+rig_send_as_gate(struct rig *r, uint16_t type, struct span body, bool with_fds)
+{
+	int fds[SIDES];
+
+	for (enum side s = 0; s < SIDES && with_fds; s++) {
+		fds[s] = fcntl(r->fds[s], F_DUPFD_CLOEXEC, 0);
+		rig_must(fds[s] >= 0, "duplicating a socket");
+	}
+	rig_must(ipc_send(r->gate.ipc, type, body, fds, with_fds ? 2 : 0) == OK, "sending as gate");
+}
+
+static struct span
+facts(struct rig *r, struct buf *out)
+{
+	struct msg_connection m = {
+		.conn = r->id,
+		.started_at_ms = 1,
+		.user = span_str("ada"),
+		.node = span_str("n2"),
+		.node_identity = span_str("n2"),
+		.method = span_str("publickey"),
+		.why = span_str("fewest users"),
+	};
+
+	rig_must(addr_parse("192.0.2.7:40000", false, &m.client) == OK, "an address");
+	rig_must(message_encode(msg_connection_fields, &m, out) == OK, "writing facts");
+	return buf_span(out);
+}
+
+void
+rig_hand_over(struct rig *r)
+{
+	struct buf f = {0}, client = {0}, node = {0}, b = {0};
+	struct msg_hand_over m;
+
+	buf_init(&b, IPC_BODY_MAX);
+	buf_init(&client, MSG_STATE_MAX);
+	buf_init(&node, MSG_STATE_MAX);
+	rig_must(transport_state_write(r->legs[SIDE_CLIENT], &client) == OK &&
+			transport_state_write(r->legs[SIDE_NODE], &node) == OK,
+		"writing states");
+	m = (struct msg_hand_over){.connection = facts(r, &f),
+		.client_state = buf_span(&client),
+		.node_state = buf_span(&node),
+		.client_bytes = buf_span(transport_out(r->ssh.t)),
+		.node_bytes = buf_span(transport_out(r->node.t))};
+	rig_must(message_encode(msg_hand_over_fields, &m, &b) == OK, "writing the hand-over");
+	buf_clear(transport_out(r->ssh.t));
+	buf_clear(transport_out(r->node.t));
+	rig_send_as_gate(r, MSG_HAND_OVER, buf_span(&b), true);
+	rig_run(r);
+	for (enum side s = 0; s < SIDES; s++) {
+		close(r->fds[s]);
+		r->fds[s] = -1;
+	}
+	buf_clear(&f);
+	buf_clear(&client);
+	buf_clear(&node);
+	buf_clear(&b);
+}
+
+struct rig *
+rig_open(const struct rig_options *options)
+{
+	struct rig *r = rig_new(options);
+	struct msg_handed_over m;
+
+	rig_hand_over(r);
+	rig_must(message_decode(msg_handed_over_fields, rig_last_message(r, MSG_HANDED_OVER), &m) ==
+				OK &&
+			m.taken && m.conn == r->id,
+		"handing over");
+	return r;
+}
+
+void
+rig_free(struct rig *r)
+{
+	process_free(r->process);
+	ipc_free(r->gate.ipc);
+	ipc_free(r->director.ipc);
+	ipc_free(r->keyholder.ipc);
+	buf_clear(&r->gate.log);
+	buf_clear(&r->director.log);
+	buf_clear(&r->keyholder.log);
+	buf_clear(&r->kept);
+	rig_peer_end(&r->ssh);
+	rig_peer_end(&r->node);
+	for (enum side s = 0; s < SIDES; s++) {
+		transport_free(r->legs[s]);
+		if (r->fds[s] >= 0)
+			close(r->fds[s]);
+	}
+	config_free(r->config);
+	event_base_free(r->base);
+	free(r);
+}
+
+struct rig_peer *
+rig_ssh(struct rig *r)
+{
+	return &r->ssh;
+}
+
+struct rig_peer *
+rig_node(struct rig *r)
+{
+	return &r->node;
+}
+
+struct process *
+rig_process(struct rig *r)
+{
+	return r->process;
+}
+
+struct connection *
+rig_connection(struct rig *r)
+{
+	return roster_find(&r->process->roster, r->id);
+}
+
+uint64_t
+rig_id(const struct rig *r)
+{
+	return r->id;
+}
+
+/* --- running --- */
+
+bool
+rig_turn(struct rig *r)
+{
+	bool moved;
+
+	r->is_quiet = true;
+	rig_must(event_base_loop(r->base, EVLOOP_NONBLOCK) >= 0, "the loop");
+	moved = rig_peer_turn(&r->ssh);
+	moved = rig_peer_turn(&r->node) || moved;
+	return moved || !r->is_quiet;
+}
+
+void
+rig_run(struct rig *r)
+{
+	size_t n_quiet = 0, enough = r->options.is_tcp ? QUIET_TURNS_TCP : QUIET_TURNS;
+
+	for (size_t i = 0; i < TURNS_MAX; i++) {
+		n_quiet = rig_turn(r) ? 0 : n_quiet + 1;
+		if (n_quiet == enough)
+			return;
+		if (n_quiet > QUIET_TURNS)
+			(void)usleep(PAUSE_TCP_US);
+	}
+	rig_must(false, "coming to rest");
+}
+
+void
+rig_pass(struct rig *r, uint64_t ms)
+{
+	fake_now += ms;
+	process_tick(r->process);
+	for (struct connection *c = r->process->roster.first; c != NULL; c = c->next)
+		connection_look(c);
+	rig_run(r);
+}
