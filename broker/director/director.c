@@ -25,16 +25,20 @@ struct director {
 
 /* --- time --- */
 
-static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+void
+director_check_time(struct director *d)
 {
-	struct director *d = arg;
-
-	(void)fd;
-	(void)what;
 	state_tick(&d->state);
 	relays_check_time(&d->state);
 	placing_check_time(&d->state);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	director_check_time(arg);
 }
 
 static enum err

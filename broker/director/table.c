@@ -63,11 +63,14 @@ hash_of(const struct table *t, struct span key)
 	uint64_t k0 = sip_word(t->secret, 8), k1 = sip_word(t->secret + 8, 8);
 	struct sip s = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
 		k1 ^ 0x7465646279746573};
+	uint64_t tail;
 	size_t at = 0;
 
 	for (; key.len - at >= 8; at += 8)
 		sip_take(&s, sip_word(key.ptr + at, 8));
-	sip_take(&s, sip_word(key.ptr + at, key.len - at) | (uint64_t)key.len << 56);
+	/* An empty key may have no bytes to point at. */
+	tail = key.len > at ? sip_word(key.ptr + at, key.len - at) : 0;
+	sip_take(&s, tail | (uint64_t)key.len << 56);
 	s.v2 ^= 0xff;
 	for (unsigned i = 0; i < 4; i++)
 		sip_round(&s);

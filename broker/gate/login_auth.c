@@ -271,8 +271,8 @@ static void
 work_publickey(struct login *l, const struct auth_request *rq)
 {
 	bool offered = l->offer.certificate.len > 0 &&
-		       span_equal(buf_span(&l->offer.key), rq->key) &&
-		       span_is(rq->algorithm, l->offer.client_algorithm);
+		span_equal(buf_span(&l->offer.key), rq->key) &&
+		span_is(rq->algorithm, l->offer.client_algorithm);
 
 	if (!offered)
 		ask_offer(l, rq);

@@ -286,6 +286,7 @@ step_leg(struct connection *c, enum side s)
 		if (!l->is_broken && transport_out(l->transport)->len > 0)
 			return false;
 		leg_shut(l);
+		l->shut_at = c->process->now;
 		return true;
 	}
 	if (!l->is_eof && !(l->is_broken && !gives(l)))
@@ -294,27 +295,47 @@ step_leg(struct connection *c, enum side s)
 	return true;
 }
 
-static bool
-all_is_said(const struct connection *c)
+/* When a leg that was told everything is not waited for any longer. */
+static uint64_t
+linger_due(const struct leg *l)
 {
-	for (enum side s = 0; s < SIDES; s++) {
-		if (leg_is_open(&c->legs[s]) && !c->legs[s].is_shut)
-			return false;
-	}
-	return true;
+	uint64_t since = l->shut_at > l->keepalive.heard_at ? l->shut_at : l->keepalive.heard_at;
+
+	/* While it is not read, because the other side is slow, its silence is ours. */
+	return leg_is_open(l) && l->is_shut && l->is_reading ? since + ENDING_LINGER_MS
+							     : UINT64_MAX;
+}
+
+static uint64_t
+give_up_due(const struct ending *x)
+{
+	uint64_t stall = x->progress_at + ENDING_STALL_MS, last = x->began_at + ENDING_MAX_MS;
+
+	return stall < last ? stall : last;
 }
 
 uint64_t
 ending_due(const struct connection *c)
 {
-	const struct ending *x = c->ending;
-	uint64_t stall, last;
+	uint64_t due;
 
-	if (x == NULL)
+	if (c->ending == NULL)
 		return c->state == CONNECTION_ENDING ? 0 : UINT64_MAX;
-	stall = x->progress_at + (all_is_said(c) ? ENDING_LINGER_MS : ENDING_STALL_MS);
-	last = x->began_at + ENDING_MAX_MS;
-	return stall < last ? stall : last;
+	due = give_up_due(c->ending);
+	for (enum side s = 0; s < SIDES; s++) {
+		if (linger_due(&c->legs[s]) < due)
+			due = linger_due(&c->legs[s]);
+	}
+	return due;
+}
+
+static void
+close_lingering(struct connection *c)
+{
+	for (enum side s = 0; s < SIDES; s++) {
+		if (c->process->now >= linger_due(&c->legs[s]))
+			leg_close(&c->legs[s]);
+	}
 }
 
 void
@@ -336,6 +357,7 @@ ending_step(struct connection *c)
 	bool got_further;
 
 	assert(c->state == CONNECTION_ENDING);
+	close_lingering(c);
 	/* One leg's step may be what the other waits for. */
 	do {
 		got_further = step_leg(c, SIDE_CLIENT);
@@ -343,7 +365,7 @@ ending_step(struct connection *c)
 		if (got_further)
 			ending_progress(c);
 	} while (got_further);
-	if (c->process->now >= ending_due(c))
+	if (c->ending == NULL || c->process->now >= give_up_due(c->ending))
 		ending_force(c);
 	if (!leg_is_open(&c->legs[SIDE_CLIENT]) && !leg_is_open(&c->legs[SIDE_NODE]))
 		connection_set_state(c, CONNECTION_OVER);

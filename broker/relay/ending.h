@@ -14,7 +14,7 @@
 #define ENDING_STALL_MS 30000
 /* However slowly it goes on, it ends after this. */
 #define ENDING_MAX_MS 300000
-/* How long a peer may take to close its side when all has been said. */
+/* How long a peer that was told may say nothing and yet not close. */
 #define ENDING_LINGER_MS 5000
 
 /* The peer of this side said SSH_MSG_DISCONNECT; the text is as it came. */

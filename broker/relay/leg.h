@@ -50,6 +50,7 @@ struct leg {
 	bool is_deaf; /* what it says is not relayed any more */
 	bool is_told; /* our last word is in transport_out() */
 	bool is_shut; /* and has been written, and the socket shut down for writing */
+	uint64_t shut_at;
 	bool is_overdue; /* its key exchange took too long */
 	bool was_paused; /* not read for some time since the last look of keepalive */
 	bool was_clear; /* transport_is_clear() when last seen */

@@ -153,8 +153,10 @@ run(struct connection *c, enum side from, struct bytes bytes, size_t *taken)
 
 	if (e != OK)
 		ending_by_error(c, from, e);
-	if (c->n_bytes[from] != before)
+	if (c->n_bytes[from] != before) {
 		report_activity(c);
+		ending_progress(c);
+	}
 }
 
 /* Keep what was not taken; the leg's own memory has its exact size while it is idle. */

@@ -72,7 +72,7 @@ class Demo:
         keys.make_key(DEMO, self.key.name)
         user = User(USER, UID, os.urandom(9).hex())
         for name in NODES:
-            self.nodes.append(Sshd(DEMO / name, name))
+            self.nodes.append(Sshd(DEMO / name, name, home=DEMO / "home"))
             self.nodes[-1].add_user(user)
             self.nodes[-1].authorize(user, keys.public(self.key))
         self.broker = DemoBroker(DEMO / "broker", self.nodes, log={"level": "info"})

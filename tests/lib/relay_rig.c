@@ -19,6 +19,9 @@
 
 #define KEEP_MAX ((size_t)256 << 20)
 #define QUIET_TURNS 6
+/* What was sent over TCP may take a moment, even on loopback. */
+#define QUIET_TURNS_TCP 50
+#define PAUSE_TCP_US 1000
 #define TURNS_MAX 2000000
 #define READ_SIZE ((size_t)256 * 1024)
 #define FNV_START 0xcbf29ce484222325U
@@ -596,12 +599,14 @@ rig_turn(struct rig *r)
 void
 rig_run(struct rig *r)
 {
-	size_t n_quiet = 0;
+	size_t n_quiet = 0, enough = r->options.is_tcp ? QUIET_TURNS_TCP : QUIET_TURNS;
 
 	for (size_t i = 0; i < TURNS_MAX; i++) {
 		n_quiet = rig_turn(r) ? 0 : n_quiet + 1;
-		if (n_quiet == QUIET_TURNS)
+		if (n_quiet == enough)
 			return;
+		if (n_quiet > QUIET_TURNS)
+			(void)usleep(PAUSE_TCP_US);
 	}
 	rig_must(false, "coming to rest");
 }

@@ -126,7 +126,7 @@ peer_take(struct rig_peer *p)
 		take_event(p, &event);
 		buf_consume(&p->in, used);
 	}
-	if (e != OK && e != ERR_AGAIN && p->disconnect == 0) {
+	if (e != OK && e != ERR_AGAIN && p->disconnect == 0 && !p->said_goodbye) {
 		(void)fprintf(stderr, "a peer: %s\n", transport_failure(p->t)->text);
 		abort();
 	}
@@ -280,6 +280,7 @@ rig_rekey(struct rig_peer *p)
 void
 rig_disconnect(struct rig_peer *p, uint32_t code, const char *text)
 {
+	p->said_goodbye = true;
 	transport_disconnect(p->t, (enum ssh_disconnect)code, text);
 }
 

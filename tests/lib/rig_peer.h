@@ -26,6 +26,7 @@ struct rig_peer {
 	char text[256];
 	bool is_eof; /* the broker closed or shut its end */
 	bool is_reset;
+	bool said_goodbye; /* takes nothing that comes */
 	bool is_stalled; /* reads nothing */
 	bool is_keeping; /* payloads go to got; else they are only counted and hashed */
 	bool rekeys; /* begins key exchanges when its keys are used up */

@@ -18,10 +18,8 @@ def started(client, command="echo up; exec sleep 1000", *options):
 
 
 def test_the_client_sees_the_end_of_its_node(own_pool):
-    client = own_pool.client()
-    node = own_pool.node_of(client)
-    p = started(client)
-    node.kill()
+    p = own_pool.client().popen("hostname; exec sleep 1000")
+    own_pool.node_named(p.stdout.readline().decode()).kill()
     assert p.wait(proc.seconds(15)) == 255
     assert b"closed" in p.stderr.read()
 
@@ -71,8 +69,8 @@ def test_a_silent_client_is_given_up(make_pool, via):
 def test_a_silent_node_is_given_up(brokered):
     pool = brokered(keepalive=KEEPALIVE)
     client = pool.client()
-    node = pool.node_of(client)
-    p = started(client)
+    p = client.popen("hostname; exec cat")
+    node = pool.node_named(p.stdout.readline().decode())
     node.freeze()
     assert p.wait(proc.seconds(20)) == 255
     node.thaw()

@@ -95,13 +95,13 @@ Test(transport, a_wrong_guess_is_skipped_whatever_its_method)
 	}
 }
 
-Test(transport, answers_that_nobody_reads_end_the_leg)
+static void
+unread_answers_end(enum transport_phase phase, size_t max)
 {
-	size_t max = TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * TRANSPORT_WAITING_MAX;
 	struct leg_pair p;
 
-	leg_pair_open(&p, NULL, TRANSPORT_PHASE_CONNECTION);
-	for (size_t i = 0; i < max / 16 && p.server.err == OK; i++) {
+	leg_pair_open(&p, NULL, phase);
+	for (size_t i = 0; i < max / 8 && p.server.err == OK; i++) {
 		leg_inject_type(&p.client, 200);
 		leg_move(&p.client, &p.server, SIZE_MAX);
 		leg_take(&p.server);
@@ -110,6 +110,15 @@ Test(transport, answers_that_nobody_reads_end_the_leg)
 	cr_assert_eq(transport_failure(p.server.t)->code, SSH_DISCONNECT_BY_APPLICATION);
 	cr_assert_leq(transport_out(p.server.t)->len, max);
 	leg_pair_end(&p);
+}
+
+Test(transport, answers_that_nobody_reads_end_the_leg)
+{
+	size_t max = TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * TRANSPORT_WAITING_MAX;
+
+	unread_answers_end(TRANSPORT_PHASE_CONNECTION, max);
+	unread_answers_end(TRANSPORT_PHASE_AUTH, TRANSPORT_UNREAD_MAX + 200);
+	unread_answers_end(TRANSPORT_PHASE_SERVICE, TRANSPORT_UNREAD_MAX + 200);
 }
 
 Test(transport, nothing_but_the_exchange_is_sent_before_the_first_keys)
@@ -467,6 +476,8 @@ Test(transport, extensions_are_told_once_and_only_to_who_asks)
 		cr_assert_eq(transport_server_sig_algs(p.client.t).len == 0, plain);
 		free(p.client.t->sig_algs);
 		p.client.t->sig_algs = NULL;
+		/* In this phase they would be taken. */
+		leg_pair_set_phase(&p, TRANSPORT_PHASE_AUTH);
 		rekey(&p, CLIENT);
 		leg_pair_run(&p);
 		cr_assert_eq(transport_server_sig_algs(p.client.t).len, 0);

@@ -126,6 +126,7 @@ class Broker:
 
     def ctl_done(self, *words):
         """sshbrokerctl itself."""
+        assert proc.program("sshbrokerctl"), "the build has no sshbrokerctl"
         return subprocess.run([proc.program("sshbrokerctl"), "--socket", self.socket, *words], capture_output=True,
                               timeout=proc.seconds(20))
 

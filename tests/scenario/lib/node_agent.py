@@ -58,13 +58,14 @@ def private_etc():
     os.makedirs("/etc/ssh/sshd_config.d")
 
 
-def make_view(folder, name):
+def make_view(folder, name, home):
     os.umask(0o022)
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     os.mkdir("/run/sshd", 0o755)
     bind(folder, NODE)
+    bind(home, "/run/home")
     private_etc()
-    bind(f"{NODE}/home", "/home")
+    bind("/run/home", "/home")
     bind(f"{NODE}/var-log", "/var/log")
     for record in ("/run/utmp", "/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog"):
         open(record, "a").close()
@@ -149,22 +150,25 @@ class Agent:
                            ("/etc/shadow", f"{name}:{password_hash}:{days}:0:99999:7:::\n")):
             with open(path, "a") as f:
                 f.write(line)
-        os.mkdir(f"/home/{name}", 0o755)
-        os.chown(f"/home/{name}", uid, uid)
+        if not os.path.isdir(f"/home/{name}"):  # a home that nodes share is there already
+            os.mkdir(f"/home/{name}", 0o755)
+            os.chown(f"/home/{name}", uid, uid)
 
     def clean(self):
         """Remove what belongs to other users; the rest is the caller's own."""
         self.signal(signal.SIGKILL)
-        for sub in ("home", "var-log", "asan"):
-            shutil.rmtree(f"{NODE}/{sub}", ignore_errors=True)
+        for folder in ("/run/home", f"{NODE}/var-log", f"{NODE}/asan"):
+            for name in os.listdir(folder) if os.path.isdir(folder) else ():
+                path = os.path.join(folder, name)
+                shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.unlink(path)
 
 
 def main():
-    folder, name = sys.argv[1:]
+    folder, name, home = sys.argv[1:]
     # Handled, not ignored: what is ignored here would be ignored in every session, too.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    make_view(folder, name)
+    make_view(folder, name, home)
     agent = Agent()
     print(json.dumps({"ok": True}), flush=True)
     for line in sys.stdin:

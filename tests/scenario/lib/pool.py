@@ -1,4 +1,4 @@
-"""Nodes with the same users, and a broker in front of them or not: what a scenario logs in to."""
+"""Nodes with the same users and one shared /home, and a broker in front of them or not: what a scenario logs in to."""
 import itertools
 import subprocess
 from pathlib import Path
@@ -44,7 +44,7 @@ class Pool:
 
     def _start(self, nodes, node_config, host_keys, settings):
         for i in range(1, nodes + 1):
-            self.nodes.append(Sshd(self.folder / f"n{i}", f"n{i}"))
+            self.nodes.append(Sshd(self.folder / f"n{i}", f"n{i}", home=self.folder / "home"))
             self.nodes[-1].configure(node_config)
         if self.via == "broker":
             keys_of = host_keys(self.nodes) if host_keys else None
@@ -104,8 +104,11 @@ class Pool:
 
     def node_of(self, client):
         """The node on which the client's user lands."""
-        name = client.out("hostname").strip()
-        return next(n for n in self.nodes if n.name == name)
+        return self.node_named(client.out("hostname"))
+
+    def node_named(self, name):
+        """The node that calls itself so."""
+        return next(n for n in self.nodes if n.name == name.strip())
 
     def connections_of(self, user):
         """The connections that the nodes hold for user: their sshd processes that run as the user."""

@@ -46,22 +46,25 @@ class NodeError(Exception):
 class Sshd:
     """One node.  Made, it exists; start() makes its sshd listen; kill(), freeze(), start() are its fate; stop() ends it."""
 
-    def __init__(self, folder, name, address=None, port=None):
+    def __init__(self, folder, name, home=None, address=None, port=None):
         self.folder = Path(folder).absolute()
         self.name = name
+        self.home = Path(home).absolute() if home else self.folder / "home"  # nodes may share one
         self.address = address or proc.own_address()
         self.port = port or proc.free_port(self.address)
         self.log = self.folder / "sshd.log"
         self.helper = None  # what node-setup is told, once there is a helper
         self.folder.mkdir(parents=True)
         self.folder.chmod(0o755)
+        for sub in (self.home, self.folder / "var-log"):
+            sub.mkdir(exist_ok=True)
         self.log.touch(0o644)
         self._enter()
         self._host_keys()
 
     def _enter(self):
         argv = proc.as_root(["unshare", "--mount", "--pid", "--uts", "--fork", "--mount-proc", "--kill-child",
-                             "--propagation", "private", "/usr/bin/python3", "-I", AGENT, self.folder, self.name])
+                             "--propagation", "private", "/usr/bin/python3", "-I", AGENT, self.folder, self.name, self.home])
         self.agent = proc.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr)
         self._answer()
 

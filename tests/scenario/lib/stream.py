@@ -17,7 +17,9 @@ class Stream:
         self.sent = self.received = 0
         self.hashes = hashlib.sha256(), hashlib.sha256()
         self.ending = threading.Event()
-        self.process = client.popen(command, *options)
+        self.words = client.folder / f"stream-{id(self)}.stderr"  # a file: nobody reads it while it runs
+        with open(self.words, "wb") as f:
+            self.process = client.popen(command, *options, stderr=f)
         self.threads = [threading.Thread(target=t, daemon=True) for t in (self._send, self._receive)]
         for t in self.threads:
             t.start()
@@ -44,7 +46,7 @@ class Stream:
         """Wait until n more bytes have come back."""
         target = self.received + n
         proc.wait_for(lambda: self.received >= target or self.process.poll() is not None, f"{n} bytes come back", 60)
-        assert self.received >= target, f"the stream broke: {self.process.stderr.read().decode()}"
+        assert self.received >= target, f"the stream broke: {self.words.read_text()}"
         return self
 
     def finish(self):
@@ -53,6 +55,5 @@ class Stream:
         status = self.process.wait(proc.seconds(60))
         for t in self.threads:
             t.join(proc.seconds(60))
-        words = self.process.stderr.read().decode()
-        assert (status, self.received) == (0, self.sent), words
+        assert (status, self.received) == (0, self.sent), self.words.read_text()
         assert self.hashes[0].digest() == self.hashes[1].digest()

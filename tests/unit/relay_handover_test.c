@@ -1,0 +1,172 @@
+/*
+ * broker/relay: connections that are handed over, soundly or not, and what the director hears of them.
+ */
+#include "tests/lib/relay_rig.h"
+
+#include "broker/relay/connection.h"
+#include "broker/relay/process.h"
+
+#include <criterion/criterion.h>
+
+static struct msg_handed_over
+last_answer(struct rig *r)
+{
+	struct msg_handed_over m;
+
+	cr_assert_eq(
+		message_decode(msg_handed_over_fields, rig_last_message(r, MSG_HANDED_OVER), &m),
+		OK);
+	return m;
+}
+
+Test(relay_handover, what_was_received_before_is_relayed)
+{
+	struct rig *r = rig_new(NULL);
+	struct span got;
+
+	/* Some 200 KiB each way that the gate received and did not decrypt; the last packets are still on their way. */
+	for (uint32_t i = 0; i < 6; i++) {
+		rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 32768, i);
+		rig_send_filled(rig_node(r), SSH_MSG_CHANNEL_DATA, 32768, i + 100);
+	}
+	rig_hand_over(r);
+	cr_assert(last_answer(r).taken);
+	rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 10, 1);
+	rig_send_filled(rig_node(r), SSH_MSG_CHANNEL_DATA, 10, 2);
+	rig_run(r);
+	cr_assert_eq(rig_node(r)->hash, rig_ssh(r)->sent_hash);
+	cr_assert_eq(rig_ssh(r)->hash, rig_node(r)->sent_hash);
+	cr_assert(rig_next(rig_ssh(r), &got));
+	cr_assert_eq(got.ptr[0], SSH_MSG_GLOBAL_REQUEST, "host keys are announced first");
+	rig_free(r);
+}
+
+Test(relay_handover, a_goodbye_that_was_received_before_counts)
+{
+	struct rig *r = rig_new(NULL);
+
+	rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 10, 1);
+	rig_disconnect(rig_ssh(r), SSH_DISCONNECT_BY_APPLICATION, "changed my mind");
+	rig_hand_over(r);
+	rig_run(r);
+	cr_assert(last_answer(r).taken);
+	cr_assert_eq(rig_node(r)->hash, rig_ssh(r)->sent_hash);
+	cr_assert_str_eq(rig_node(r)->text, "changed my mind");
+	rig_free(r);
+}
+
+Test(relay_handover, the_director_hears_of_a_connection_and_a_new_one_hears_again)
+{
+	struct rig *r = rig_open(NULL);
+	struct msg_connection m;
+
+	cr_assert_eq(rig_n_messages(r, MSG_CONNECTION), 1);
+	cr_assert_eq(
+		message_decode(msg_connection_fields, rig_last_message(r, MSG_CONNECTION), &m), OK);
+	cr_assert_eq(m.conn, rig_id(r));
+	cr_assert(span_is(m.user, "ada"));
+	rig_link_director(r);
+	rig_run(r);
+	cr_assert_eq(rig_n_messages(r, MSG_CONNECTION), 2);
+	rig_free(r);
+}
+
+Test(relay_handover, malformed_ones_are_refused)
+{
+	struct rig *r = rig_new(NULL);
+
+	rig_send_as_gate(r, MSG_HAND_OVER, span_str("nonsense"), true);
+	rig_run(r);
+	cr_assert(!last_answer(r).taken);
+	rig_send_as_gate(r, MSG_HAND_OVER, span_str("no sockets"), false);
+	rig_run(r);
+	cr_assert_eq(rig_n_messages(r, MSG_HANDED_OVER), 2);
+	cr_assert(!last_answer(r).taken);
+	cr_assert_eq(rig_process(r)->roster.n, 0);
+	/* Neither did any harm to the sound one that follows. */
+	rig_hand_over(r);
+	cr_assert(last_answer(r).taken);
+	rig_free(r);
+}
+
+struct facts_case {
+	const char *name;
+	uint64_t conn;
+	const char *user, *node, *state;
+};
+
+static const struct facts_case facts_cases[] = {
+	{"no id", 0, "u", "n", ""},
+	{"no user", 7, "", "n", ""},
+	{"no node", 7, "u", "", ""},
+	{"no state", 7, "u", "n", ""},
+	{"a state of another version", 7, "u", "n", "\xff"},
+	{"a state that is cut", 7, "u", "n", "\1\1\2"},
+};
+
+static void
+is_refused(struct rig *r, const struct facts_case *k)
+{
+	struct msg_connection facts = {
+		.conn = k->conn, .user = span_str(k->user), .node = span_str(k->node)};
+	struct msg_hand_over m = {
+		.client_state = span_str(k->state), .node_state = span_str(k->state)};
+	struct buf f = {0}, b = {0};
+
+	cr_assert_eq(message_encode(msg_connection_fields, &facts, &f), OK);
+	m.connection = buf_span(&f);
+	cr_assert_eq(message_encode(msg_hand_over_fields, &m, &b), OK);
+	rig_send_as_gate(r, MSG_HAND_OVER, buf_span(&b), true);
+	rig_run(r);
+	cr_assert(!last_answer(r).taken, "%s", k->name);
+	cr_assert_eq(rig_process(r)->roster.n, 0, "%s", k->name);
+	buf_clear(&f);
+	buf_clear(&b);
+}
+
+Test(relay_handover, unsound_ones_are_refused)
+{
+	struct rig *r = rig_new(NULL);
+
+	for (size_t i = 0; i < ARRAY_LEN(facts_cases); i++)
+		is_refused(r, &facts_cases[i]);
+	rig_free(r);
+}
+
+Test(relay_handover, no_more_than_connections_max)
+{
+	struct rig *r = rig_new(NULL);
+
+	rig_process(r)->settings.connections_max = 0;
+	rig_hand_over(r);
+	cr_assert(!last_answer(r).taken);
+	cr_assert_eq(last_answer(r).conn, rig_id(r));
+	rig_run(r);
+	cr_assert(rig_ssh(r)->is_eof, "nobody holds the socket any more");
+	rig_free(r);
+}
+
+Test(relay_handover, an_id_that_is_taken_is_refused)
+{
+	struct rig *r = rig_new(NULL);
+	struct connection other = {.id = rig_id(r)};
+
+	cr_assert_eq(roster_add(&rig_process(r)->roster, &other), OK);
+	rig_hand_over(r);
+	cr_assert(!last_answer(r).taken);
+	roster_remove(&rig_process(r)->roster, &other);
+	rig_free(r);
+}
+
+Test(relay_handover, other_messages_cost_a_gate_its_link)
+{
+	struct rig *r = rig_open(NULL);
+
+	rig_send_as_gate(r, MSG_END_CONNECTION, span_str(""), false);
+	rig_run(r);
+	cr_assert_null(rig_process(r)->links.gates[0].ipc);
+	rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 10, 1);
+	rig_run(r);
+	cr_assert_eq(rig_node(r)->hash, rig_ssh(r)->sent_hash);
+	rig_free(r);
+}
