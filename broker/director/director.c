@@ -20,7 +20,6 @@ struct director {
 	struct event *timer;
 	struct event *settled;
 	struct admin *admin;
-	struct link keyholder; /* says nothing; that it is there is shown to the admin */
 };
 
 /* --- time --- */
@@ -58,25 +57,6 @@ start_timers(struct director *d)
 
 /* --- links --- */
 
-static void
-on_keyholder_closed(struct link *l)
-{
-	link_clear(l);
-	l->state->has_keyholder = false;
-}
-
-static enum err
-link_keyholder(struct director *d, const struct link_peer *peer, int fd)
-{
-	static const struct link_handler nothing[] = {{0, NULL, NULL}};
-	enum err e;
-
-	link_clear(&d->keyholder);
-	e = link_init(&d->keyholder, &d->state, peer, fd, nothing, on_keyholder_closed);
-	d->state.has_keyholder = e == OK;
-	return e;
-}
-
 void
 director_link(struct director *d, const struct role_peer *peer, int fd)
 {
@@ -91,9 +71,6 @@ director_link(struct director *d, const struct role_peer *peer, int fd)
 		break;
 	case ROLE_RELAY:
 		e = relays_link(&d->state, &p, fd);
-		break;
-	case ROLE_KEYHOLDER:
-		e = link_keyholder(d, &p, fd);
 		break;
 	default:
 		log_warn("a link to %s/%u is not for the director", p.kind, p.index);
@@ -142,7 +119,6 @@ director_free(struct director *d)
 		event_free(d->settled);
 	gates_clear(&d->state);
 	relays_clear(&d->state);
-	link_clear(&d->keyholder);
 	state_clear(&d->state);
 	free(d);
 }

@@ -204,7 +204,7 @@ Test(ctl, status_shows_processes_counts_and_limits)
 	announce(1, "ann", "n1");
 	cr_assert_eq(run("status"), 0);
 	assert_says("sshbroker " SSHBROKER_VERSION ", up 0s since ");
-	assert_says("processes    1 gate, 1 relay, NO KEYHOLDER\n");
+	assert_says("processes    1 gate, 1 relay\n");
 	assert_says("connections  1\n");
 	assert_says("limits.connections_max                   1  20000        0\n");
 }

@@ -614,19 +614,6 @@ Test(director, known_methods_go_to_all_gates_on_change_and_on_link)
 	cr_assert(span_is(known.methods, "publickey,password"));
 }
 
-Test(director, a_keyholder_is_seen_while_it_is_linked)
-{
-	struct director_rig_end keyholder;
-
-	start("+", "");
-	cr_assert_not(rig.state->has_keyholder);
-	director_rig_link(&keyholder, ROLE_KEYHOLDER, 0);
-	cr_assert(rig.state->has_keyholder);
-	director_rig_unlink(&keyholder);
-	director_rig_run();
-	cr_assert_not(rig.state->has_keyholder);
-}
-
 /* --- peers that misbehave --- */
 
 Test(director, a_gate_speaks_only_of_its_own_connections)
