@@ -209,6 +209,8 @@ connection_settle(struct connection *c)
 			rekey_check(c);
 	} while (went_on && ++n < ROUNDS_MAX);
 	flush_legs(c);
+	if (c->state == CONNECTION_OPEN)
+		ending_look_at_broken(c);
 	if (c->state == CONNECTION_ENDING)
 		ending_step(c);
 	flow_update(c);

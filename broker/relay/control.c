@@ -238,6 +238,10 @@ control_unimplemented(struct connection *c, enum side from, uint32_t seq)
 	uint32_t theirs;
 	enum err e = OK;
 
+	/* These come even while the leg may send nothing else, so that no other limit holds them. */
+	if (c->legs[from].is_deaf ||
+		leg_queued(&c->legs[other]) > c->process->settings.queue_bytes_max)
+		return OK;
 	requests_unimplemented(&c->requests[other], seq);
 	/* One about a packet of our own, or too old a one, concerns nobody. */
 	if (seqmap_find(&c->legs[from].sent, seq, &theirs)) {

@@ -127,6 +127,35 @@ ending_by_close(struct connection *c, enum side from)
 			text));
 }
 
+void
+ending_look_at_broken(struct connection *c)
+{
+	for (enum side s = 0; s < SIDES; s++) {
+		struct leg *l = &c->legs[s];
+
+		if (!l->is_broken)
+			continue;
+		if (l->broken_at == 0)
+			l->broken_at = c->process->now;
+		if (c->process->now >= l->broken_at + ENDING_BROKEN_MS)
+			ending_by_close(c, s);
+	}
+}
+
+static uint64_t
+broken_due(const struct connection *c)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (enum side s = 0; s < SIDES; s++) {
+		const struct leg *l = &c->legs[s];
+
+		if (l->broken_at != 0 && l->broken_at + ENDING_BROKEN_MS < due)
+			due = l->broken_at + ENDING_BROKEN_MS;
+	}
+	return due;
+}
+
 static void
 by_protocol(struct connection *c, enum side from, const char *text)
 {
@@ -319,8 +348,10 @@ ending_due(const struct connection *c)
 {
 	uint64_t due;
 
+	if (c->state == CONNECTION_OPEN)
+		return broken_due(c);
 	if (c->ending == NULL)
-		return c->state == CONNECTION_ENDING ? 0 : UINT64_MAX;
+		return 0;
 	due = give_up_due(c->ending);
 	for (enum side s = 0; s < SIDES; s++) {
 		if (linger_due(&c->legs[s]) < due)

@@ -16,6 +16,8 @@
 #define ENDING_MAX_MS 300000
 /* How long a peer that was told may say nothing and yet not close. */
 #define ENDING_LINGER_MS 5000
+/* After a write failed, how long what the peer may have said before is waited for. */
+#define ENDING_BROKEN_MS 5000
 
 /* The peer of this side said SSH_MSG_DISCONNECT; the text is as it came. */
 void ending_by_disconnect(struct connection *c, enum side from, uint32_t code, struct span text);
@@ -28,6 +30,12 @@ void ending_by_close(struct connection *c, enum side from);
  * a limit ran out.
  */
 void ending_by_error(struct connection *c, enum side from, enum err e);
+
+/*
+ * Look for sides that cannot be written to any more while the connection is open.  What their peers said last, a goodbye
+ * mostly, is read first; the connection ends when that is done, or after ENDING_BROKEN_MS.
+ */
+void ending_look_at_broken(struct connection *c);
 
 /* This side did not answer keepalives. */
 void ending_by_silence(struct connection *c, enum side lost);
@@ -45,7 +53,7 @@ void ending_step(struct connection *c);
 /* Bytes went out, or the like. */
 void ending_progress(struct connection *c);
 
-/* When ending_step() must be called at the latest. */
+/* When ending_step(), or ending_look_at_broken(), must be called at the latest. */
 uint64_t ending_due(const struct connection *c);
 
 /* Time is up: last words are tried once, then the sockets are closed. */

@@ -47,6 +47,7 @@ struct leg {
 	bool is_blocked; /* the socket takes nothing more until then */
 	bool is_eof; /* nothing more can be read */
 	bool is_broken; /* nothing can be written */
+	uint64_t broken_at; /* when that was noticed; 0: not yet */
 	bool is_deaf; /* what it says is not relayed any more */
 	bool is_told; /* our last word is in transport_out() */
 	bool is_shut; /* and has been written, and the socket shut down for writing */

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define HOUSEKEEPING_S 30
@@ -77,12 +78,16 @@ report_limits(struct process *p)
 {
 	const struct limit_counters *n = &p->limits;
 
-	if (n->n_total_max == p->n_total_max_logged)
+	if (memcmp(n, &p->limits_reported, sizeof(*n)) == 0)
 		return;
-	p->n_total_max_logged = n->n_total_max;
-	log_warn("limits.queue_bytes_total_max made us stop reading %" PRIu64
-		 " times so far (%zu bytes wait now)",
-		n->n_total_max, p->n_queued);
+	log_line(
+		n->n_total_max != p->limits_reported.n_total_max ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
+		"relay-limits times that reading stopped so far: relay_mark_bytes=%" PRIu64
+		" queue_bytes_max=%" PRIu64 " queue_bytes_total_max=%" PRIu64
+		" global_requests_max=%" PRIu64 " unread_answers=%" PRIu64 " (%zu bytes wait now)",
+		n->n_mark, n->n_connection_max, n->n_total_max, n->n_requests_max, n->n_answers_max,
+		p->n_queued);
+	p->limits_reported = *n;
 }
 
 /* The C library keeps what was freed; after a burst that is memory that an idle relay should not hold. */

@@ -33,7 +33,7 @@ struct process {
 	size_t n_queued_peak; /* since memory was last given back */
 	size_t n_connections_peak;
 	struct limit_counters limits;
-	uint64_t n_total_max_logged;
+	struct limit_counters limits_reported;
 	uint32_t next_request;
 	struct connection *over; /* to be freed when the turn ends */
 	struct event *reaper;

@@ -333,3 +333,22 @@ Test(relay_ending, a_draining_process_is_done_with_its_last_connection)
 	cr_assert_eq(n_empty, 1);
 	rig_free(r);
 }
+
+/* A write that fails for good, although nothing more is said or closed, ends the connection too. */
+Test(relay_ending, a_side_that_cannot_be_written_to_is_given_up)
+{
+	struct rig *r = rig_open(NULL);
+
+	shutdown(rig_connection(r)->legs[SIDE_NODE].fd, SHUT_WR);
+	rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 10, 1);
+	rig_run(r);
+	cr_assert_eq(rig_ssh(r)->disconnect, 0);
+	rig_pass(r, ENDING_BROKEN_MS);
+	rig_close(rig_node(r));
+	rig_run(r);
+	cr_assert_eq(rig_ssh(r)->disconnect, SSH_DISCONNECT_CONNECTION_LOST);
+	rig_close(rig_ssh(r));
+	rig_run(r);
+	assert_over(r, END_NODE_CLOSED);
+	rig_free(r);
+}
