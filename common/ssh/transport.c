@@ -340,6 +340,7 @@ on_disconnect(struct transport *t, struct span payload, struct transport_event *
 		event->text = span_str("malformed disconnect message");
 	}
 	event->kind = TRANSPORT_EVENT_DISCONNECT;
+	buf_clear(&t->waiting);
 	t->state = TRANSPORT_DEAD;
 	t->failure.code = SSH_DISCONNECT_CONNECTION_LOST;
 	snprintf(t->failure.text, sizeof(t->failure.text), "disconnected by the peer");

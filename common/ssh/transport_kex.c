@@ -179,12 +179,21 @@ send_kex_init(struct transport *t)
 	return e == OK ? OK : fail_internal(t, e);
 }
 
+static bool
+are_too_many(struct transport *t)
+{
+	return t->phase != TRANSPORT_PHASE_CONNECTION &&
+		++t->n_early_exchanges > TRANSPORT_EARLY_EXCHANGES_MAX;
+}
+
 enum err
 transport_on_kexinit(struct transport *t, const struct packet *p)
 {
 	struct kexinit peer;
 	enum err e;
 
+	if (are_too_many(t))
+		return fail_kex(t, ERR_LIMIT, "too many key exchanges before a login");
 	if (kexinit_parse(p->payload, &peer) != OK)
 		return transport_fail(
 			t, ERR_FORMAT, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed KEXINIT");

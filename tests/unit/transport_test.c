@@ -158,9 +158,12 @@ Test(transport, a_dead_leg_keeps_nothing_waiting)
 	cr_assert_gt(transport_n_waiting(p.server.t), 0);
 	transport_disconnect(p.server.t, SSH_DISCONNECT_BY_APPLICATION, "bye");
 	cr_assert_eq(transport_n_waiting(p.server.t), 0);
+	cr_assert_eq(transport_rekey(p.client.t), OK);
+	cr_assert_eq(transport_send(p.client.t, span_of(data, sizeof(data))), OK);
 	leg_pair_run(&p);
 	cr_assert_eq(p.client.disconnect, SSH_DISCONNECT_BY_APPLICATION);
 	cr_assert_str_eq(p.client.text, "bye");
+	cr_assert_eq(transport_n_waiting(p.client.t), 0);
 	leg_pair_end(&p);
 }
 
@@ -342,6 +345,29 @@ Test(transport, rekeys_back_to_back_in_every_phase)
 	/* The session id is that of the first exchange for ever (RFC 4253 section 7.2). */
 	cr_assert_eq(memcmp(id, transport_session_id(p.client.t).ptr, 32), 0);
 	cr_assert_eq(memcmp(id, transport_session_id(p.server.t).ptr, 32), 0);
+	leg_pair_end(&p);
+}
+
+Test(transport, strangers_get_a_few_key_exchanges_and_users_any_number)
+{
+	struct leg_pair p;
+
+	leg_pair_open(&p, NULL, TRANSPORT_PHASE_AUTH);
+	for (int i = 0; i < 100 && p.server.err == OK; i++) {
+		transport_set_phase(p.client.t, TRANSPORT_PHASE_CONNECTION);
+		rekey(&p, CLIENT);
+		leg_pair_run(&p);
+	}
+	cr_assert_eq(p.server.err, ERR_LIMIT);
+	cr_assert_eq(p.server.n_keys, TRANSPORT_EARLY_EXCHANGES_MAX);
+	cr_assert_eq(p.client.disconnect, SSH_DISCONNECT_KEY_EXCHANGE_FAILED);
+	leg_pair_end(&p);
+	leg_pair_open(&p, NULL, TRANSPORT_PHASE_CONNECTION);
+	for (int i = 0; i < 50; i++) {
+		rekey(&p, CLIENT);
+		leg_pair_run(&p);
+	}
+	cr_assert_eq(p.server.n_keys, 51);
 	leg_pair_end(&p);
 }
 
