@@ -167,12 +167,13 @@ decode(const struct message_field *fields, const struct ipc_message *m, void *ou
 }
 
 static void
-on_placed(struct login_table *t, struct ipc_message *m)
+on_placed(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct msg_placed placed;
 	struct login *l;
 	int fd;
 
+	(void)peer;
 	if (!decode(msg_placed_fields, m, &placed) || m->n_fds != 1)
 		return;
 	l = login_table_find(t, placed.conn);
@@ -184,11 +185,12 @@ on_placed(struct login_table *t, struct ipc_message *m)
 }
 
 static void
-on_not_placed(struct login_table *t, struct ipc_message *m)
+on_not_placed(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct msg_not_placed answer;
 	struct login *l;
 
+	(void)peer;
 	if (!decode(msg_not_placed_fields, m, &answer))
 		return;
 	l = login_table_find(t, answer.conn);
@@ -197,12 +199,13 @@ on_not_placed(struct login_table *t, struct ipc_message *m)
 }
 
 static void
-on_refuse(struct login_table *t, struct ipc_message *m)
+on_refuse(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct msg_refuse refuse;
 	char text[MSG_TEXT_MAX + 1];
 	struct login *l;
 
+	(void)peer;
 	if (!decode(msg_refuse_fields, m, &refuse))
 		return;
 	l = login_table_find(t, refuse.conn);
@@ -213,10 +216,11 @@ on_refuse(struct login_table *t, struct ipc_message *m)
 }
 
 static void
-on_known_methods(struct login_table *t, struct ipc_message *m)
+on_known_methods(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct msg_known_methods known;
 
+	(void)peer;
 	if (!decode(msg_known_methods_fields, m, &known))
 		return;
 	snprintf(t->known_methods, sizeof(t->known_methods), "%.*s", (int)known.methods.len,
@@ -224,11 +228,12 @@ on_known_methods(struct login_table *t, struct ipc_message *m)
 }
 
 static void
-on_kex_signed(struct login_table *t, struct ipc_message *m)
+on_kex_signed(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct msg_kex_signed answer;
 	struct login *l;
 
+	(void)peer;
 	if (!decode(msg_kex_signed_fields, m, &answer))
 		return;
 	l = login_table_find(t, answer.conn);
@@ -237,11 +242,12 @@ on_kex_signed(struct login_table *t, struct ipc_message *m)
 }
 
 static void
-on_offered(struct login_table *t, struct ipc_message *m)
+on_offered(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct msg_offered answer;
 	struct login *l;
 
+	(void)peer;
 	if (!decode(msg_offered_fields, m, &answer))
 		return;
 	l = login_table_find(t, answer.conn);
@@ -250,11 +256,12 @@ on_offered(struct login_table *t, struct ipc_message *m)
 }
 
 static void
-on_proved(struct login_table *t, struct ipc_message *m)
+on_proved(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct msg_proved answer;
 	struct login *l;
 
+	(void)peer;
 	if (!decode(msg_proved_fields, m, &answer))
 		return;
 	l = login_table_find(t, answer.conn);
@@ -263,7 +270,7 @@ on_proved(struct login_table *t, struct ipc_message *m)
 }
 
 static void
-on_handed_over(struct login_table *t, struct ipc_message *m)
+on_handed_over(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct msg_handed_over answer;
 	struct login *l;
@@ -272,13 +279,13 @@ on_handed_over(struct login_table *t, struct ipc_message *m)
 		return;
 	l = login_table_find(t, answer.conn);
 	if (l != NULL)
-		login_on_handed_over(l, &answer);
+		login_on_handed_over(l, peer, &answer);
 }
 
 static const struct handler {
 	uint16_t type;
 	enum role_kind from;
-	void (*handle)(struct login_table *t, struct ipc_message *m);
+	void (*handle)(struct login_table *t, const struct role_peer *peer, struct ipc_message *m);
 } handlers[] = {
 	{MSG_PLACED, ROLE_DIRECTOR, on_placed},
 	{MSG_NOT_PLACED, ROLE_DIRECTOR, on_not_placed},
@@ -295,7 +302,7 @@ login_table_on_message(struct login_table *t, const struct role_peer *peer, stru
 {
 	for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
 		if (handlers[i].type == m->type && handlers[i].from == peer->kind) {
-			handlers[i].handle(t, m);
+			handlers[i].handle(t, peer, m);
 			return true;
 		}
 	}
