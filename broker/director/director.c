@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* How often waits and graces are looked at. */
-#define CHECK_INTERVAL_MS 200
+#define CHECK_INTERVAL_MS 200L
 
 struct director {
 	struct state state;
@@ -45,7 +45,7 @@ start_timers(struct director *d)
 {
 	struct timeval check = {.tv_usec = CHECK_INTERVAL_MS * 1000};
 	/* One more millisecond: the clock that decides is not the loop's. */
-	struct timeval settle = {.tv_usec = (STATE_SETTLE_MS + 1) * 1000};
+	struct timeval settle = {.tv_usec = (STATE_SETTLE_MS + 1L) * 1000};
 
 	d->timer = event_new(d->state.base, -1, EV_PERSIST, on_timer, d);
 	d->settled = event_new(d->state.base, -1, 0, on_timer, d);
