@@ -191,7 +191,7 @@ class Sshd:
 
     def stop(self):
         """End the node and what it left; its log stays.  A second call does nothing."""
-        if (self.folder / "asan").exists():
+        if not self.agent.stdin.closed and (self.folder / "asan").exists():
             self.run("chmod", "-R", "a+rX", "/run/node/asan")
             for file in (self.folder / "asan").iterdir():
                 shutil.copy(file, proc.sanitizer_folder() / f"{file.name}.{self.name}")
