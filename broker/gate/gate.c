@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,14 @@
 #define ACCEPT_PAUSE_MS 500
 #define BANNER_MAX ((size_t)16 * 1024)
 #define KEX_NAMES_MAX 512
+/* Descriptors of a login: two sockets, and their copies on the way to a relay; and what a gate has besides logins. */
+#define FDS_PER_LOGIN 4
+#define FDS_BESIDES 64
+/*
+ * A gate that lost its link to the director or the keyholder, and got no new one, for so long ends, and its successor is
+ * linked anew: the other side may live, and only the link be broken.
+ */
+#define LINK_WAIT_S 60
 
 struct gate {
 	struct role *role;
@@ -34,6 +43,8 @@ struct gate {
 	char ciphers[KEX_NAMES_MAX];
 	char *banner;
 	struct login_table *logins;
+	bool has_director, has_keyholder;
+	struct event *unlinked; /* ends the wait for a link */
 	struct event *resume; /* ends a pause of accepting */
 	struct event **listeners;
 	size_t n_listeners;
@@ -70,6 +81,20 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 		set_accepting(g, true);
 }
 
+/* What is wrong with this one client, and says nothing of the next. */
+static bool
+is_of_one_client(int e)
+{
+	static const int errors[] = {EINTR, ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENETUNREACH,
+		ENONET, EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, EOPNOTSUPP};
+
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+		if (e == errors[i])
+			return true;
+	}
+	return false;
+}
+
 static void
 on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
@@ -84,7 +109,7 @@ on_acceptable(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		len = sizeof(ss);
 		client_fd = accept4(fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (client_fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+		if (client_fd < 0 && is_of_one_client(errno))
 			continue;
 		if (client_fd < 0) {
 			if (errno != EAGAIN && errno != EWOULDBLOCK)
@@ -110,6 +135,7 @@ choose_host_key_algs(struct gate *g, struct span have)
 	const struct config_list *wanted = &g->config->algorithms.host_keys;
 	size_t len = 0;
 
+	g->host_key_algs[0] = '\0';
 	if (wanted->n == 0) {
 		snprintf(g->host_key_algs, sizeof(g->host_key_algs), "%.*s", (int)have.len,
 			(const char *)have.ptr);
@@ -126,16 +152,16 @@ choose_host_key_algs(struct gate *g, struct span have)
 static void
 on_host_keys(struct gate *g, struct ipc_message *m)
 {
-	bool first = g->host_key_algs[0] == '\0';
 	struct msg_host_keys keys;
 
-	/* Logins under way hold on to the list, and a keyholder that is started again has the same keys. */
-	if (message_decode(msg_host_keys_fields, m->body, &keys) != OK || !first)
+	if (message_decode(msg_host_keys_fields, m->body, &keys) != OK) {
+		log_error("a message of type %u is malformed and ignored", m->type);
 		return;
+	}
+	/* A keyholder that was started again may have read other keys.  Logins under way have made their offers. */
 	choose_host_key_algs(g, keys.algorithms);
-	if (g->host_key_algs[0] != '\0')
-		set_accepting(g, true);
-	else
+	set_accepting(g, g->host_key_algs[0] != '\0');
+	if (g->host_key_algs[0] == '\0')
 		log_error(
 			"no host key can sign with any of algorithms.host_keys; nobody can log in");
 }
@@ -153,10 +179,41 @@ on_message(void *arg, const struct role_peer *peer, struct ipc_message *m)
 }
 
 static void
+on_unlinked(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *g = arg;
+
+	(void)fd;
+	(void)what;
+	log_error("no link to the %s for %d s; this gate ends, and the next one gets new links",
+		g->has_director ? "keyholder" : "director", LINK_WAIT_S);
+	role_exit(g->role, 1);
+}
+
+static void
+note_link(struct gate *g, const struct role_peer *peer, bool is_up)
+{
+	struct timeval wait = {LINK_WAIT_S, 0};
+
+	if (peer->kind == ROLE_DIRECTOR)
+		g->has_director = is_up;
+	else if (peer->kind == ROLE_KEYHOLDER)
+		g->has_keyholder = is_up;
+	else
+		return;
+	if (g->has_director && g->has_keyholder)
+		(void)event_del(g->unlinked);
+	else if (!is_up && !event_pending(g->unlinked, EV_TIMEOUT, NULL) &&
+		event_add(g->unlinked, &wait) != 0)
+		log_warn("a timer cannot be set");
+}
+
+static void
 on_up(void *arg, const struct role_peer *peer)
 {
 	struct gate *g = arg;
 
+	note_link(g, peer, true);
 	login_table_on_link_up(g->logins, peer);
 }
 
@@ -165,6 +222,7 @@ on_down(void *arg, const struct role_peer *peer)
 {
 	struct gate *g = arg;
 
+	note_link(g, peer, false);
 	login_table_on_link_down(g->logins, peer);
 }
 
@@ -231,6 +289,25 @@ make_listeners(struct gate *g)
 	return OK;
 }
 
+/* Out of descriptors, a gate could not even take the sockets that the director has dialled. */
+static size_t
+logins_max(const struct config *c)
+{
+	size_t wanted = (size_t)c->limits.unauthenticated_max + LOGIN_TABLE_REFUSALS_MAX;
+	struct rlimit files;
+	size_t n;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+		files.rlim_cur >= FDS_BESIDES + wanted * FDS_PER_LOGIN)
+		return wanted;
+	n = files.rlim_cur > FDS_BESIDES ? (files.rlim_cur - FDS_BESIDES) / FDS_PER_LOGIN : 0;
+	n = n > 0 ? n : 1;
+	log_warn("this gate takes %zu logins at once: for limits.unauthenticated_max it would need "
+		 "%zu open files, and may have %zu",
+		n, FDS_BESIDES + wanted * FDS_PER_LOGIN, (size_t)files.rlim_cur);
+	return n;
+}
+
 static enum err
 gate_init(struct gate *g, struct role *r)
 {
@@ -253,12 +330,14 @@ gate_init(struct gate *g, struct role *r)
 					    .config = g->config,
 					    .links = g->links,
 					    .client_transport = &g->client_transport,
-					    .banner = g->banner},
+					    .banner = g->banner,
+					    .logins_max = logins_max(g->config)},
 			&g->logins);
 	if (e != OK)
 		return e;
 	g->resume = evtimer_new(g->base, on_resume, g);
-	if (g->resume == NULL)
+	g->unlinked = evtimer_new(g->base, on_unlinked, g);
+	if (g->resume == NULL || g->unlinked == NULL)
 		return ERR_NOMEM;
 	return make_listeners(g);
 }
@@ -277,6 +356,7 @@ gate_clear(struct gate *g)
 	for (size_t i = 0; g->listeners != NULL && i < g->n_listeners; i++)
 		free_event(g->listeners[i]);
 	free_event(g->resume);
+	free_event(g->unlinked);
 	free(g->listeners);
 	gate_links_free(g->links);
 	free(g->banner);

@@ -196,8 +196,10 @@ login_refuse(struct login *l, enum ssh_disconnect code, const char *text)
 	log_end(l, text);
 	forget_elsewhere(l, text);
 	login_set_state(l, LOGIN_CLOSING);
-	if (l->node != NULL)
+	if (l->node != NULL) {
 		login_leg_stop(node_leg_under(l->node));
+		login_leg_cut(node_leg_under(l->node));
+	}
 	login_leg_disconnect(l->client, code, words);
 }
 

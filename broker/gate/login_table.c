@@ -15,14 +15,21 @@ struct login_table {
 	struct login_env env;
 	char known_methods[MSG_METHODS_MAX + 1];
 	struct id_table *logins;
+	size_t logins_max, served_max;
 	struct login *over; /* to be freed by the reaper */
 	struct event *reaper;
 };
 
+/* How many are served; those after them are told so. */
 static size_t
-logins_max(const struct config *c)
+served_max(const struct login_table_params *p)
 {
-	return (size_t)c->limits.unauthenticated_max + LOGIN_TABLE_REFUSALS_MAX;
+	size_t refusals = p->logins_max / 4 < LOGIN_TABLE_REFUSALS_MAX ? p->logins_max / 4
+								       : LOGIN_TABLE_REFUSALS_MAX;
+	size_t rest = p->logins_max - refusals;
+
+	return rest < p->config->limits.unauthenticated_max ? rest
+							    : p->config->limits.unauthenticated_max;
 }
 
 static void
@@ -69,7 +76,9 @@ login_table_new(const struct login_table_params *params, struct login_table **ou
 		.on_over = on_over,
 		.arg = t,
 	};
-	e = id_table_new(logins_max(params->config), &t->logins);
+	t->logins_max = params->logins_max;
+	t->served_max = served_max(params);
+	e = id_table_new(params->logins_max, &t->logins);
 	if (e == OK) {
 		t->reaper = event_new(params->base, -1, 0, on_reap, t);
 		e = t->reaper != NULL ? OK : ERR_NOMEM;
@@ -125,12 +134,11 @@ enum err
 login_table_add(struct login_table *t, int fd, const struct addr *client)
 {
 	size_t n = id_table_count(t->logins);
-	bool full = n >= t->env.config->limits.unauthenticated_max;
 	struct login *l;
 	uint64_t id;
 	enum err e;
 
-	if (n >= logins_max(t->env.config)) {
+	if (n >= t->logins_max) {
 		close(fd);
 		return OK;
 	}
@@ -148,7 +156,7 @@ login_table_add(struct login_table *t, int fd, const struct addr *client)
 		return e;
 	}
 	announce(t, l, client);
-	if (full)
+	if (n >= t->served_max)
 		login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS,
 			"too many people are logging in at once (limits.unauthenticated_max), "
 			"please try again in a moment");

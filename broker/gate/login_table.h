@@ -6,7 +6,7 @@
 
 #include "broker/gate/login.h"
 
-/* Logins beyond limits.unauthenticated_max that are taken, to tell them why they cannot be served. */
+/* Logins beyond those that are served, taken only to be told why they are not. */
 #define LOGIN_TABLE_REFUSALS_MAX 64
 
 struct login_table;
@@ -18,6 +18,7 @@ struct login_table_params {
 	struct gate_links *links;
 	const struct transport_config *client_transport;
 	const char *banner; /* NULL: none */
+	size_t logins_max; /* refusals included */
 };
 
 /* *out is owned. */
@@ -27,8 +28,8 @@ MUST_CHECK enum err login_table_new(
 void login_table_free(struct login_table *t);
 
 /*
- * A client has connected.  Takes fd, also on failure.  One beyond the limit is told so, one beyond the refusals is closed:
- * both are OK.  Anything else: this process lacks something.
+ * A client has connected.  Takes fd, also on failure.  One beyond limits.unauthenticated_max is told so, one beyond
+ * logins_max is closed: both are OK.  Anything else: this process lacks something.
  */
 MUST_CHECK enum err login_table_add(struct login_table *t, int fd, const struct addr *client);
 

@@ -419,6 +419,17 @@ take_leg(struct stage *s, int which, enum transport_role role, struct span state
 	peer_take(p, NULL);
 }
 
+/* A relay that is slow has them all the same. */
+static void
+hold_sockets(struct stage *s, struct ipc_message *m)
+{
+	for (size_t i = 0; i < 2; i++) {
+		peer_clear(&s->taken[i]);
+		peer_init(&s->taken[i], m->fds[i]);
+		m->fds[i] = -1;
+	}
+}
+
 static void
 on_hand_over(struct stage_end *end, struct ipc_message *m)
 {
@@ -434,8 +445,10 @@ on_hand_over(struct stage_end *end, struct ipc_message *m)
 	must(message_decode(msg_connection_fields, buf_span(&s->connection), &connection) == OK,
 		"reading a connection");
 	answer.conn = connection.conn;
-	if (s->relaying == STAGE_SAYS_NOTHING)
+	if (s->relaying == STAGE_SAYS_NOTHING) {
+		hold_sockets(s, m);
 		return;
+	}
 	if (answer.taken) {
 		take_leg(s, 0, TRANSPORT_SERVER, ho.client_state, ho.client_bytes, m->fds[0]);
 		take_leg(s, 1, TRANSPORT_CLIENT, ho.node_state, ho.node_bytes, m->fds[1]);
@@ -668,7 +681,9 @@ make_gate(struct stage *s, const char *banner)
 				     .config = s->config,
 				     .links = s->links,
 				     .client_transport = &s->ours,
-				     .banner = banner},
+				     .banner = banner,
+				     .logins_max = s->config->limits.unauthenticated_max +
+					     LOGIN_TABLE_REFUSALS_MAX},
 		     &s->table) == OK,
 		"making a table");
 }

@@ -857,9 +857,10 @@ Test(login, too_many_failures_end_it)
 	}
 	client_says_password("wrong");
 	node_says_failure("password", false);
+	/* The node is not left waiting for the client's last look. */
+	cr_assert(stage_node(s)->peer.is_eof);
 	client_hears_goodbye(SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, "auth_tries_max");
 	all_are_told_once();
-	cr_assert(stage_node(s)->peer.is_eof);
 }
 
 Test(login, questions_about_keys_that_would_do_are_no_failures)
@@ -971,6 +972,50 @@ Test(login, a_relay_that_says_nothing_is_given_up)
 	stage_fire_step(s);
 	cr_assert(stage_login(s) == NULL && s->client.is_eof);
 	all_are_told_once();
+}
+
+Test(login, a_client_that_no_relay_has_is_told_why_the_hand_over_failed)
+{
+	stage_unlink(s, &s->relays[0]);
+	begin();
+	client_says_password("right");
+	node_says_success();
+	stage_fire_step(s);
+	client_hears(SSH_MSG_USERAUTH_SUCCESS);
+	client_hears_goodbye(SSH_DISCONNECT_SERVICE_NOT_AVAILABLE, "limits.handover_timeout_s");
+	cr_assert(stage_node(s)->peer.is_eof);
+	all_are_told_once();
+}
+
+Test(login, only_the_relay_that_was_asked_can_take_it)
+{
+	struct msg_handed_over m = {.taken = true};
+
+	s->relaying = STAGE_SAYS_NOTHING;
+	stage_link(s, &s->relays[1]);
+	begin();
+	client_says_password("right");
+	node_says_success();
+	m.conn = s->id;
+	stage_tell(&s->relays[1], MSG_HANDED_OVER, msg_handed_over_fields, &m);
+	stage_run(s);
+	cr_assert_eq(state(), LOGIN_HAND_OVER);
+	stage_tell(&s->relays[0], MSG_HANDED_OVER, msg_handed_over_fields, &m);
+	stage_run(s);
+	cr_assert(stage_login(s) == NULL);
+	cr_assert_eq(stage_n(s, MSG_ENDED), 0);
+}
+
+Test(login, a_relay_that_takes_too_long_gets_nothing)
+{
+	s->relaying = STAGE_SAYS_NOTHING;
+	begin();
+	client_says_password("right");
+	node_says_success();
+	stage_fire_step(s);
+	/* The relay holds the sockets still, and they are of no use. */
+	cr_assert(s->client.is_eof && stage_node(s)->peer.is_eof);
+	cr_assert(s->taken[0].is_eof && s->taken[1].is_eof);
 }
 
 Test(login, relays_take_turns)
@@ -1818,6 +1863,55 @@ Test(login, a_client_that_reads_again_is_read_from_again)
 		client_hears(SSH_MSG_PONG);
 	client_says_password("right");
 	(void)node_hears(AUTH_PASSWORD);
+}
+
+/* What was sealed for the client is more than it may be: everything that is said to it fails. */
+static void
+make_client_unreachable(void)
+{
+	transport_out(login_leg_transport(stage_login(s)->client))->max = 1;
+}
+
+Test(login, a_client_that_cannot_be_told_ends_and_nobody_else)
+{
+	for (int i = 0; i < 6; i++) {
+		begin();
+		if (i == 0)
+			client_asks_about_key(s->world.user, "ssh-ed25519");
+		else if (i < 3)
+			client_says_kbdint();
+		else if (i < 5)
+			client_says_password("secret");
+		make_client_unreachable();
+		if (i == 0)
+			node_says_pk_ok();
+		else if (i == 1)
+			node_asks(1);
+		else if (i == 2)
+			node_says_failure("publickey", false);
+		else if (i == 3)
+			node_asks_for_new_password();
+		else if (i == 4)
+			node_says_success();
+		else
+			node_says_banner("hello");
+		cr_assert_eq(state(), LOGIN_CLOSING, "case %d", i);
+		stage_close(s, &s->client);
+		all_are_told_once();
+		clear();
+		init();
+	}
+}
+
+Test(login, a_client_that_cannot_be_shown_the_banner_ends)
+{
+	stage_free(s);
+	s = stage_new(TINY_LIMITS, "Welcome");
+	stage_connect(s);
+	make_client_unreachable();
+	client_says_none();
+	cr_assert_eq(state(), LOGIN_CLOSING);
+	cr_assert_eq(stage_n(s, MSG_PLACE), 0);
 }
 
 /* --- limits of the table --- */
