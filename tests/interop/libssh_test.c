@@ -252,7 +252,7 @@ Test(libssh, its_server_takes_us_with_each_algorithm)
 Test(libssh, its_client_rekeys_while_data_flows)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		cr_assert_gt(talk_to_libssh(&cases[i], TRANSPORT_SERVER, 65536, 0), 1);
+		cr_assert_geq(talk_to_libssh(&cases[i], TRANSPORT_SERVER, 65536, 0), 2);
 }
 
 Test(libssh, its_server_rekeys_while_data_flows)
@@ -264,11 +264,11 @@ Test(libssh, its_server_rekeys_while_data_flows)
 Test(libssh, we_rekey_its_client_while_data_flows)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		cr_assert_gt(talk_to_libssh(&cases[i], TRANSPORT_SERVER, 0, 60000), 2);
+		cr_assert_geq(talk_to_libssh(&cases[i], TRANSPORT_SERVER, 0, 60000), 2);
 }
 
 Test(libssh, we_rekey_its_server_while_data_flows)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		cr_assert_gt(talk_to_libssh(&cases[i], TRANSPORT_CLIENT, 0, 60000), 2);
+		cr_assert_geq(talk_to_libssh(&cases[i], TRANSPORT_CLIENT, 0, 60000), 2);
 }

@@ -804,3 +804,21 @@ Test(transport, packets_are_resealed_from_one_leg_to_another)
 	leg_pair_end(&a);
 	leg_pair_end(&b);
 }
+
+Test(transport, exchange_secrets_are_gone_while_the_peers_newkeys_is_due)
+{
+	struct leg_pair p;
+
+	leg_pair_open(&p, NULL, TRANSPORT_PHASE_CONNECTION);
+	rekey(&p, CLIENT);
+	leg_move(&p.client, &p.server, SIZE_MAX);
+	leg_take(&p.server);
+	leg_move(&p.server, &p.client, SIZE_MAX);
+	leg_take(&p.client);
+	leg_move(&p.client, &p.server, SIZE_MAX);
+	leg_take(&p.server);
+	cr_assert_eq(p.server.t->state, TRANSPORT_NEWKEYS);
+	cr_assert_null(p.server.t->exchange->kex);
+	cr_assert_null(p.server.t->exchange->secret.data);
+	leg_pair_end(&p);
+}
