@@ -101,7 +101,7 @@ def run_ctest(step, folder, env):
     if status != 0 and failed == 0:
         failed = 1
     step.count(passed, failed)
-    step.say(f"unit tests ({step.name}): {passed} passed, {failed} failed, 0 skipped")
+    step.say(f"unit tests and corpora ({step.name}): {passed} passed, {failed} failed, 0 skipped")
 
 
 def count_programs(text):
@@ -139,10 +139,10 @@ def count_findings(step, folder):
         step.say(f"sanitizers ({step.name}): {len(found)} findings in {step.log.relative_to(ROOT)}")
 
 
-def check_leak_is_seen(step):
+def check_leak_is_seen(step, build_folder):
     """A test that leaks on purpose, and passes: the checks above would see it."""
     folder = sanitizer_folder()
-    step.run([OUT / "asan/leak/leak_test"], **proc.sanitizer_env(folder))
+    step.run([build_folder / "leak/leak_test"], **proc.sanitizer_env(folder))
     if not step.one(any("LeakSanitizer" in text for text in take_findings(folder).values())):
         step.say("the deliberate leak was not seen: findings of the sanitizers cannot be trusted")
 
@@ -152,33 +152,35 @@ def check_gcc(step, _):
         run_ctest(step, OUT / "gcc", {})
 
 
+def run_sanitized(step, name, compiler, *options):
+    if build(step, name, compiler, "-DCMAKE_BUILD_TYPE=Debug", "-DSSHBROKER_SANITIZE=ON", *options):
+        folder = sanitizer_folder()
+        run_ctest(step, OUT / name, proc.sanitizer_env(folder))
+        count_findings(step, folder)
+        check_leak_is_seen(step, OUT / name)
+
+
+def check_asan(step, _):
+    """Clang's build is the sanitized one with the fuzz targets: one build less in every run."""
+    run_sanitized(step, "asan", "clang", "-DSSHBROKER_FUZZ=ON")
+
+
+def check_gcc_asan(step, _):
+    run_sanitized(step, "gcc-asan", "gcc")
+
+
 def check_clang(step, _):
     if build(step, "clang", "clang", "-DCMAKE_BUILD_TYPE=Release"):
         run_ctest(step, OUT / "clang", {})
 
 
-def check_asan(step, _):
-    if build(step, "asan", "gcc", "-DCMAKE_BUILD_TYPE=Debug", "-DSSHBROKER_SANITIZE=ON"):
-        folder = sanitizer_folder()
-        run_ctest(step, OUT / "asan", proc.sanitizer_env(folder))
-        count_findings(step, folder)
-        check_leak_is_seen(step)
-
-
-def check_fuzz(step, _):
-    options = ["-DSSHBROKER_FUZZ=ON", "-DSSHBROKER_TESTS=OFF", "-DSSHBROKER_SANITIZE=ON", "-DCMAKE_BUILD_TYPE=Debug"]
-    if build(step, "fuzz", "clang", *options):
-        folder = sanitizer_folder()
-        run_ctest(step, OUT / "fuzz", proc.sanitizer_env(folder))
-        count_findings(step, folder)
-
-
-def run_scenarios(step, build_name, full, **env):
+def run_scenarios(step, build_name, full, via, mib):
     folder = sanitizer_folder()
-    status = step.run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", WORKERS, "--durations=15", "--timeout", 1800 if full else 300,
+    status = step.run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", WORKERS, "--durations=15",
+                       "--timeout", 1800 if full else 300,
                        *([] if full else ["-m", "not slow"]), ROOT / "tests/scenario"],
-                      SSHBROKER_BUILD=str(OUT / build_name), SSHBROKER_ASAN_DIR=str(folder), PYTHONDONTWRITEBYTECODE="1",
-                      SCENARIO_BIG_MIB="1024" if full else "64", **env)
+                      SSHBROKER_BUILD=str(OUT / build_name), SSHBROKER_ASAN_DIR=str(folder), SCENARIO_VIA=via,
+                      SCENARIO_BIG_MIB=str(mib), PYTHONDONTWRITEBYTECODE="1")
     closing = re.findall(r"^(?=.*(?:passed|failed|skipped|error)).* in [\d.]+s.*$", step.text(), re.M)
     numbers = {word: int(n) for n, word in re.findall(r"(\d+) (passed|failed|skipped|error)", (closing or [""])[-1])}
     failed = numbers.get("failed", 0) + numbers.get("error", 0)
@@ -188,12 +190,16 @@ def run_scenarios(step, build_name, full, **env):
 
 
 def check_scenarios(step, full):
-    run_scenarios(step, "gcc", full)
+    run_scenarios(step, "gcc", full, "broker", 1024 if full else 64)
 
 
 def check_asan_scenarios(step, full):
-    """Only through the broker: a direct login runs nothing of ours."""
-    run_scenarios(step, "asan", full, SCENARIO_VIA="broker")
+    run_scenarios(step, "asan", full, "broker", 64 if full else 16)
+
+
+def check_direct(step, full):
+    """The same tests without the broker: a test that fails here is itself wrong."""
+    run_scenarios(step, "gcc", full, "direct", 64)
 
 
 def check_quickstart(step, _):
@@ -205,9 +211,10 @@ def check_quickstart(step, _):
         step.count(0, 0, 1)
 
 
-STEPS = {"format": check_format, "shell": check_shell, "gcc": check_gcc, "clang": check_clang,
-         "scenarios": check_scenarios, "quickstart": check_quickstart, "asan": check_asan,
-         "asan-scenarios": check_asan_scenarios, "fuzz": check_fuzz}
+STEPS = {"format": check_format, "shell": check_shell, "gcc": check_gcc, "scenarios": check_scenarios,
+         "quickstart": check_quickstart, "asan": check_asan, "asan-scenarios": check_asan_scenarios}
+SLOW_STEPS = {"clang": check_clang, "gcc-asan": check_gcc_asan, "direct": check_direct}
+ALL_STEPS = STEPS | SLOW_STEPS
 
 
 def run_step(name, full):
@@ -215,7 +222,7 @@ def run_step(name, full):
     print(f"{name} ...", flush=True)
     begin = time.monotonic()
     try:
-        STEPS[name](step, full)
+        ALL_STEPS[name](step, full)
     except Exception as e:
         step.one(False)
         step.say(f"{name}: {type(e).__name__}: {e}")
@@ -239,10 +246,10 @@ def summary(steps):
 def main():
     full = "--full" in sys.argv[1:]
     names = [word for word in sys.argv[1:] if word != "--full"]
-    unknown = [name for name in names if name not in STEPS]
+    unknown = [name for name in names if name not in ALL_STEPS]
     if unknown:
-        sys.exit(f"check: no such step: {unknown[0]} (steps: {', '.join(STEPS)})")
-    steps = [run_step(name, full) for name in names or STEPS]
+        sys.exit(f"check: no such step: {unknown[0]} (steps: {', '.join(ALL_STEPS)})")
+    steps = [run_step(name, full) for name in names or (ALL_STEPS if full else STEPS)]
     summary(steps)
     sys.exit(1 if any(s.failed for s in steps) else 0)
 

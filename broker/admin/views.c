@@ -84,8 +84,7 @@ add_roles(const struct state *s, cJSON *reply)
 	cJSON *o = cJSON_AddObjectToObject(reply, "roles");
 
 	return o != NULL && add_number(o, "gates", gates_count(s)) &&
-		add_number(o, "relays", relays_count(s)) &&
-		add_bool(o, "keyholder", s->has_keyholder);
+		add_number(o, "relays", relays_count(s));
 }
 
 static uint64_t

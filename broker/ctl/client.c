@@ -94,10 +94,12 @@ shorten_long(const char *socket_path, struct short_path *out)
 static enum err
 shorten(const char *socket_path, struct short_path *out)
 {
+	size_t len = strlen(socket_path);
+
 	out->dir_fd = -1;
-	if (strlen(socket_path) >= sizeof(out->text))
+	if (len >= sizeof(out->text))
 		return shorten_long(socket_path, out);
-	(void)strcpy(out->text, socket_path);
+	memcpy(out->text, socket_path, len + 1);
 	return OK;
 }
 

@@ -245,9 +245,8 @@ print_roles(const cJSON *roles, FILE *out)
 {
 	uint64_t gates = number_of(roles, "gates"), relays = number_of(roles, "relays");
 
-	(void)fprintf(out, "processes    %" PRIu64 " gate%s, %" PRIu64 " relay%s, %s\n", gates,
-		plural(gates), relays, plural(relays),
-		cJSON_IsTrue(member(roles, "keyholder")) ? "keyholder" : "NO KEYHOLDER");
+	(void)fprintf(out, "processes    %" PRIu64 " gate%s, %" PRIu64 " relay%s\n", gates,
+		plural(gates), relays, plural(relays));
 }
 
 static void

@@ -13,28 +13,31 @@
 #include <unistd.h>
 
 /* How often waits and graces are looked at. */
-#define CHECK_INTERVAL_MS 200
+#define CHECK_INTERVAL_MS 200L
 
 struct director {
 	struct state state;
 	struct event *timer;
 	struct event *settled;
 	struct admin *admin;
-	struct link keyholder; /* says nothing; that it is there is shown to the admin */
 };
 
 /* --- time --- */
 
-static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+void
+director_check_time(struct director *d)
 {
-	struct director *d = arg;
-
-	(void)fd;
-	(void)what;
 	state_tick(&d->state);
 	relays_check_time(&d->state);
 	placing_check_time(&d->state);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	director_check_time(arg);
 }
 
 static enum err
@@ -42,7 +45,7 @@ start_timers(struct director *d)
 {
 	struct timeval check = {.tv_usec = CHECK_INTERVAL_MS * 1000};
 	/* One more millisecond: the clock that decides is not the loop's. */
-	struct timeval settle = {.tv_usec = (STATE_SETTLE_MS + 1) * 1000};
+	struct timeval settle = {.tv_usec = (STATE_SETTLE_MS + 1L) * 1000};
 
 	d->timer = event_new(d->state.base, -1, EV_PERSIST, on_timer, d);
 	d->settled = event_new(d->state.base, -1, 0, on_timer, d);
@@ -53,25 +56,6 @@ start_timers(struct director *d)
 }
 
 /* --- links --- */
-
-static void
-on_keyholder_closed(struct link *l)
-{
-	link_clear(l);
-	l->state->has_keyholder = false;
-}
-
-static enum err
-link_keyholder(struct director *d, const struct link_peer *peer, int fd)
-{
-	static const struct link_handler nothing[] = {{0, NULL, NULL}};
-	enum err e;
-
-	link_clear(&d->keyholder);
-	e = link_init(&d->keyholder, &d->state, peer, fd, nothing, on_keyholder_closed);
-	d->state.has_keyholder = e == OK;
-	return e;
-}
 
 void
 director_link(struct director *d, const struct role_peer *peer, int fd)
@@ -87,9 +71,6 @@ director_link(struct director *d, const struct role_peer *peer, int fd)
 		break;
 	case ROLE_RELAY:
 		e = relays_link(&d->state, &p, fd);
-		break;
-	case ROLE_KEYHOLDER:
-		e = link_keyholder(d, &p, fd);
 		break;
 	default:
 		log_warn("a link to %s/%u is not for the director", p.kind, p.index);
@@ -138,7 +119,6 @@ director_free(struct director *d)
 		event_free(d->settled);
 	gates_clear(&d->state);
 	relays_clear(&d->state);
-	link_clear(&d->keyholder);
 	state_clear(&d->state);
 	free(d);
 }

@@ -22,6 +22,8 @@ MUST_CHECK enum err director_new(struct event_base *base, const struct config *c
 void director_free(struct director *d);
 /* A link to another role.  Takes fd. */
 void director_link(struct director *d, const struct role_peer *peer, int fd);
+/* Look at waits and graces: the director's own timer does it five times a second. */
+void director_check_time(struct director *d);
 /* Borrowed. */
 struct state *director_state(struct director *d);
 

@@ -46,7 +46,6 @@ struct state {
 
 	struct gate *gates; /* those that are linked; gates.c's */
 	struct relay *relays; /* those that are linked, or were until lately; relays.c's */
-	bool has_keyholder; /* one is linked */
 	size_t n_dials_freed; /* in this turn: logins that wait may go on */
 	uint64_t n_ignored; /* messages that did not fit what we know */
 	uint64_t n_malformed; /* messages that no role sends */

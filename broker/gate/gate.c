@@ -1,13 +1,11 @@
 /*
- * The gate role: listeners, the table of logins, and who gets which message.
+ * The gate role: listeners, host keys and links.
  */
 #include "broker/gate/gate.h"
 
 #include "broker/gate/gate_links.h"
-#include "broker/gate/login.h"
+#include "broker/gate/login_table.h"
 #include "broker/gate/version.h"
-#include "common/conn_id.h"
-#include "common/id_table.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -15,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,10 +21,16 @@
 #define ACCEPTS_PER_TURN 16
 /* How long no client is accepted after descriptors or memory ran out. */
 #define ACCEPT_PAUSE_MS 500
-/* Logins that a gate takes beyond limits.unauthenticated_max, to tell them why they cannot be served. */
-#define REFUSALS_MAX 64
 #define BANNER_MAX ((size_t)16 * 1024)
 #define KEX_NAMES_MAX 512
+/* Descriptors of a login: two sockets, and their copies on the way to a relay; and what a gate has besides logins. */
+#define FDS_PER_LOGIN 4
+#define FDS_BESIDES 64
+/*
+ * A gate that lost its link to the director or the keyholder, and got no new one, for so long ends, and its successor is
+ * linked anew: the other side may live, and only the link be broken.
+ */
+#define LINK_WAIT_S 60
 
 struct gate {
 	struct role *role;
@@ -34,24 +39,16 @@ struct gate {
 	struct gate_links *links;
 	struct transport_config client_transport;
 	char host_key_algs[MSG_METHODS_MAX + 1]; /* empty before the keyholder's word */
-	char known_methods[MSG_METHODS_MAX + 1];
 	char kex[KEX_NAMES_MAX];
 	char ciphers[KEX_NAMES_MAX];
 	char *banner;
-	struct login_env env;
-	struct id_table *logins;
-	struct login *over; /* to be freed in the reaper */
-	struct event *reaper;
+	struct login_table *logins;
+	bool has_director, has_keyholder;
+	struct event *unlinked; /* ends the wait for a link */
 	struct event *resume; /* ends a pause of accepting */
 	struct event **listeners;
 	size_t n_listeners;
 };
-
-static size_t
-logins_max(const struct gate *g)
-{
-	return g->config->limits.unauthenticated_max + REFUSALS_MAX;
-}
 
 static void
 set_accepting(struct gate *g, bool on)
@@ -84,45 +81,18 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 		set_accepting(g, true);
 }
 
-static void
-announce(struct gate *g, struct login *l, const struct addr *client)
+/* What is wrong with this one client, and says nothing of the next. */
+static bool
+is_of_one_client(int e)
 {
-	struct msg_accepted m = {.conn = login_id(l), .client = *client};
+	static const int errors[] = {EINTR, ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENETUNREACH,
+		ENONET, EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, EOPNOTSUPP};
 
-	/* A director that is away hears of it when it is back. */
-	if (gate_links_to_director(g->links, MSG_ACCEPTED, msg_accepted_fields, &m) != OK)
-		log_debug("a client was not announced: the director is away");
-}
-
-static void
-start_login(struct gate *g, int fd, const struct addr *client)
-{
-	bool full = id_table_count(g->logins) >= g->config->limits.unauthenticated_max;
-	struct login *l;
-	uint64_t id;
-
-	if (id_table_count(g->logins) >= logins_max(g)) {
-		close(fd);
-		return;
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+		if (e == errors[i])
+			return true;
 	}
-	if (conn_id_new(&id) != OK) {
-		log_error("no randomness for a connection id");
-		close(fd);
-		return;
-	}
-	if (login_new(&g->env, fd, id, client, &l) != OK) {
-		pause_accepting(g, "out of memory");
-		return;
-	}
-	if (id_table_add(g->logins, id, l) != OK) {
-		login_free(l);
-		return;
-	}
-	announce(g, l, client);
-	if (full)
-		login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS,
-			"too many people are logging in at once (limits.unauthenticated_max), "
-			"please try again in a moment");
+	return false;
 }
 
 static void
@@ -133,111 +103,29 @@ on_acceptable(evutil_socket_t fd, short what, void *arg)
 	struct addr client;
 	socklen_t len;
 	int client_fd;
+	enum err e;
 
 	(void)what;
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		len = sizeof(ss);
 		client_fd = accept4(fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (client_fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+		if (client_fd < 0 && is_of_one_client(errno))
 			continue;
 		if (client_fd < 0) {
 			if (errno != EAGAIN && errno != EWOULDBLOCK)
 				pause_accepting(g, strerror(errno));
 			return;
 		}
-		if (addr_from_sockaddr((struct sockaddr *)&ss, len, &client) != OK)
+		if (addr_from_sockaddr((struct sockaddr *)&ss, len, &client) != OK) {
 			close(client_fd);
-		else
-			start_login(g, client_fd, &client);
+			continue;
+		}
+		e = login_table_add(g->logins, client_fd, &client);
+		if (e != OK) {
+			pause_accepting(g, err_text(e));
+			return;
+		}
 	}
-}
-
-/* Logins end inside their own callbacks; they are freed here, from the loop. */
-static void
-on_reap(evutil_socket_t fd, short what, void *arg)
-{
-	struct gate *g = arg;
-
-	(void)fd;
-	(void)what;
-	while (g->over != NULL)
-		login_free(login_pop(&g->over));
-}
-
-static void
-on_over(void *arg, struct login *l)
-{
-	struct gate *g = arg;
-
-	if (id_table_remove(g->logins, login_id(l)) != NULL)
-		login_push(&g->over, l);
-	event_active(g->reaper, 0, 0);
-}
-
-static bool
-decode(const struct message_field *fields, const struct ipc_message *m, void *out)
-{
-	if (message_decode(fields, m->body, out) == OK)
-		return true;
-	log_error("a message of type %u is malformed and ignored", m->type);
-	return false;
-}
-
-static void
-on_placed(struct gate *g, struct ipc_message *m)
-{
-	struct msg_placed placed;
-	struct login *l;
-	int fd;
-
-	if (!decode(msg_placed_fields, m, &placed) || m->n_fds != 1)
-		return;
-	l = id_table_get(g->logins, placed.conn);
-	if (l == NULL)
-		return;
-	fd = m->fds[0];
-	m->fds[0] = -1;
-	login_on_placed(l, &placed, fd);
-}
-
-static void
-on_not_placed(struct gate *g, struct ipc_message *m)
-{
-	struct msg_not_placed answer;
-	struct login *l;
-
-	if (!decode(msg_not_placed_fields, m, &answer))
-		return;
-	l = id_table_get(g->logins, answer.conn);
-	if (l != NULL)
-		login_on_not_placed(l, &answer);
-}
-
-static void
-on_refuse(struct gate *g, struct ipc_message *m)
-{
-	struct msg_refuse refuse;
-	char text[MSG_TEXT_MAX + 1];
-	struct login *l;
-
-	if (!decode(msg_refuse_fields, m, &refuse))
-		return;
-	l = id_table_get(g->logins, refuse.conn);
-	if (l == NULL)
-		return;
-	log_printable(refuse.text, text, sizeof(text));
-	login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS, text);
-}
-
-static void
-on_known_methods(struct gate *g, struct ipc_message *m)
-{
-	struct msg_known_methods known;
-
-	if (!decode(msg_known_methods_fields, m, &known))
-		return;
-	snprintf(g->known_methods, sizeof(g->known_methods), "%.*s", (int)known.methods.len,
-		(const char *)known.methods.ptr);
 }
 
 /* Only what our own host keys can sign may be offered, in the configured order where there is one. */
@@ -247,6 +135,7 @@ choose_host_key_algs(struct gate *g, struct span have)
 	const struct config_list *wanted = &g->config->algorithms.host_keys;
 	size_t len = 0;
 
+	g->host_key_algs[0] = '\0';
 	if (wanted->n == 0) {
 		snprintf(g->host_key_algs, sizeof(g->host_key_algs), "%.*s", (int)have.len,
 			(const char *)have.ptr);
@@ -263,121 +152,78 @@ choose_host_key_algs(struct gate *g, struct span have)
 static void
 on_host_keys(struct gate *g, struct ipc_message *m)
 {
-	bool first = g->host_key_algs[0] == '\0';
 	struct msg_host_keys keys;
 
-	/* Logins under way hold on to the list, and a keyholder that is started again has the same keys. */
-	if (!decode(msg_host_keys_fields, m, &keys) || !first)
+	if (message_decode(msg_host_keys_fields, m->body, &keys) != OK) {
+		log_error("a message of type %u is malformed and ignored", m->type);
 		return;
+	}
+	/* A keyholder that was started again may have read other keys.  Logins under way have made their offers. */
 	choose_host_key_algs(g, keys.algorithms);
-	if (g->host_key_algs[0] != '\0')
-		set_accepting(g, true);
-	else
+	set_accepting(g, g->host_key_algs[0] != '\0');
+	if (g->host_key_algs[0] == '\0')
 		log_error(
 			"no host key can sign with any of algorithms.host_keys; nobody can log in");
 }
 
 static void
-on_kex_signed(struct gate *g, struct ipc_message *m)
-{
-	struct msg_kex_signed answer;
-	struct login *l;
-
-	if (!decode(msg_kex_signed_fields, m, &answer))
-		return;
-	l = id_table_get(g->logins, answer.conn);
-	if (l != NULL)
-		login_on_kex_signed(l, &answer);
-}
-
-static void
-on_offered(struct gate *g, struct ipc_message *m)
-{
-	struct msg_offered answer;
-	struct login *l;
-
-	if (!decode(msg_offered_fields, m, &answer))
-		return;
-	l = id_table_get(g->logins, answer.conn);
-	if (l != NULL)
-		login_on_offered(l, &answer);
-}
-
-static void
-on_proved(struct gate *g, struct ipc_message *m)
-{
-	struct msg_proved answer;
-	struct login *l;
-
-	if (!decode(msg_proved_fields, m, &answer))
-		return;
-	l = id_table_get(g->logins, answer.conn);
-	if (l != NULL)
-		login_on_proved(l, &answer);
-}
-
-static void
-on_handed_over(struct gate *g, struct ipc_message *m)
-{
-	struct msg_handed_over answer;
-	struct login *l;
-
-	if (!decode(msg_handed_over_fields, m, &answer))
-		return;
-	l = id_table_get(g->logins, answer.conn);
-	if (l != NULL)
-		login_on_handed_over(l, &answer);
-}
-
-static const struct handler {
-	uint16_t type;
-	enum role_kind from;
-	void (*handle)(struct gate *g, struct ipc_message *m);
-} handlers[] = {
-	{MSG_PLACED, ROLE_DIRECTOR, on_placed},
-	{MSG_NOT_PLACED, ROLE_DIRECTOR, on_not_placed},
-	{MSG_REFUSE, ROLE_DIRECTOR, on_refuse},
-	{MSG_KNOWN_METHODS, ROLE_DIRECTOR, on_known_methods},
-	{MSG_HOST_KEYS, ROLE_KEYHOLDER, on_host_keys},
-	{MSG_KEX_SIGNED, ROLE_KEYHOLDER, on_kex_signed},
-	{MSG_OFFERED, ROLE_KEYHOLDER, on_offered},
-	{MSG_PROVED, ROLE_KEYHOLDER, on_proved},
-	{MSG_HANDED_OVER, ROLE_RELAY, on_handed_over},
-};
-
-static void
 on_message(void *arg, const struct role_peer *peer, struct ipc_message *m)
 {
-	for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
-		if (handlers[i].type == m->type && handlers[i].from == peer->kind) {
-			handlers[i].handle(arg, m);
-			return;
-		}
-	}
-	log_error("a message of type %u from %s/%u is unexpected and ignored", m->type,
-		role_kind_name(peer->kind), peer->index);
+	struct gate *g = arg;
+
+	if (m->type == MSG_HOST_KEYS && peer->kind == ROLE_KEYHOLDER)
+		on_host_keys(g, m);
+	else if (!login_table_on_message(g->logins, peer, m))
+		log_error("a message of type %u from %s/%u is unexpected and ignored", m->type,
+			role_kind_name(peer->kind), peer->index);
+}
+
+static void
+on_unlinked(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *g = arg;
+
+	(void)fd;
+	(void)what;
+	log_error("no link to the %s for %d s; this gate ends, and the next one gets new links",
+		g->has_director ? "keyholder" : "director", LINK_WAIT_S);
+	role_exit(g->role, 1);
+}
+
+static void
+note_link(struct gate *g, const struct role_peer *peer, bool is_up)
+{
+	struct timeval wait = {LINK_WAIT_S, 0};
+
+	if (peer->kind == ROLE_DIRECTOR)
+		g->has_director = is_up;
+	else if (peer->kind == ROLE_KEYHOLDER)
+		g->has_keyholder = is_up;
+	else
+		return;
+	if (g->has_director && g->has_keyholder)
+		(void)event_del(g->unlinked);
+	else if (!is_up && !event_pending(g->unlinked, EV_TIMEOUT, NULL) &&
+		event_add(g->unlinked, &wait) != 0)
+		log_warn("a timer cannot be set");
 }
 
 static void
 on_up(void *arg, const struct role_peer *peer)
 {
 	struct gate *g = arg;
-	struct login *l;
-	size_t at = 0;
 
-	while ((l = id_table_next(g->logins, &at)) != NULL)
-		login_on_link_up(l, peer);
+	note_link(g, peer, true);
+	login_table_on_link_up(g->logins, peer);
 }
 
 static void
 on_down(void *arg, const struct role_peer *peer)
 {
 	struct gate *g = arg;
-	struct login *l;
-	size_t at = 0;
 
-	while ((l = id_table_next(g->logins, &at)) != NULL)
-		login_on_link_down(l, peer);
+	note_link(g, peer, false);
+	login_table_on_link_down(g->logins, peer);
 }
 
 static const struct gate_links_events links_events = {
@@ -443,6 +289,25 @@ make_listeners(struct gate *g)
 	return OK;
 }
 
+/* Out of descriptors, a gate could not even take the sockets that the director has dialled. */
+static size_t
+logins_max(const struct config *c)
+{
+	size_t wanted = (size_t)c->limits.unauthenticated_max + LOGIN_TABLE_REFUSALS_MAX;
+	struct rlimit files;
+	size_t n;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 ||
+		files.rlim_cur >= FDS_BESIDES + wanted * FDS_PER_LOGIN)
+		return wanted;
+	n = files.rlim_cur > FDS_BESIDES ? (files.rlim_cur - FDS_BESIDES) / FDS_PER_LOGIN : 0;
+	n = n > 0 ? n : 1;
+	log_warn("this gate takes %zu logins at once: for limits.unauthenticated_max it would need "
+		 "%zu open files, and may have %zu",
+		n, FDS_BESIDES + wanted * FDS_PER_LOGIN, (size_t)files.rlim_cur);
+	return n;
+}
+
 static enum err
 gate_init(struct gate *g, struct role *r)
 {
@@ -461,22 +326,18 @@ gate_init(struct gate *g, struct role *r)
 	};
 	e = gate_links_new(g->base, &links_events, g, &g->links);
 	if (e == OK)
-		e = id_table_new(logins_max(g), &g->logins);
+		e = login_table_new(&(struct login_table_params){.base = g->base,
+					    .config = g->config,
+					    .links = g->links,
+					    .client_transport = &g->client_transport,
+					    .banner = g->banner,
+					    .logins_max = logins_max(g->config)},
+			&g->logins);
 	if (e != OK)
 		return e;
-	g->env = (struct login_env){
-		.base = g->base,
-		.config = g->config,
-		.links = g->links,
-		.client_transport = &g->client_transport,
-		.banner = g->banner,
-		.known_methods = g->known_methods,
-		.on_over = on_over,
-		.arg = g,
-	};
-	g->reaper = event_new(g->base, -1, 0, on_reap, g);
 	g->resume = evtimer_new(g->base, on_resume, g);
-	if (g->reaper == NULL || g->resume == NULL)
+	g->unlinked = evtimer_new(g->base, on_unlinked, g);
+	if (g->resume == NULL || g->unlinked == NULL)
 		return ERR_NOMEM;
 	return make_listeners(g);
 }
@@ -491,18 +352,12 @@ free_event(struct event *ev)
 static void
 gate_clear(struct gate *g)
 {
-	struct login *l;
-	size_t at = 0;
-
-	while (g->logins != NULL && (l = id_table_next(g->logins, &at)) != NULL)
-		login_free(l);
-	on_reap(-1, 0, g);
+	login_table_free(g->logins);
 	for (size_t i = 0; g->listeners != NULL && i < g->n_listeners; i++)
 		free_event(g->listeners[i]);
-	free_event(g->reaper);
 	free_event(g->resume);
+	free_event(g->unlinked);
 	free(g->listeners);
-	id_table_free(g->logins);
 	gate_links_free(g->links);
 	free(g->banner);
 }

@@ -103,10 +103,16 @@ login_set_state(struct login *l, enum login_state state)
 	start_timer(l);
 }
 
+bool
+login_is_alive(const struct login *l)
+{
+	return l->state != LOGIN_CLOSING && l->state != LOGIN_OVER;
+}
+
 static void
 forget_elsewhere(struct login *l, const char *why)
 {
-	struct msg_ended ended = {.conn = l->id, .text = span_str(why)};
+	struct msg_ended ended = {.conn = l->id, .text = span_of(why, strnlen(why, MSG_TEXT_MAX))};
 	struct msg_conn conn = {.conn = l->id};
 
 	/* Where there is no link there is nobody who remembers. */
@@ -126,6 +132,14 @@ log_end(const struct login *l, const char *why)
 		l->node != NULL ? node_leg_name(l->node) : "-", why);
 }
 
+/* A relay may have the sockets, and take the connection after all; the others would not know of it. */
+static void
+cut_both(struct login *l)
+{
+	login_leg_cut(l->client);
+	login_leg_cut(node_leg_under(l->node));
+}
+
 void
 login_finish(struct login *l, const char *why)
 {
@@ -139,7 +153,31 @@ login_finish(struct login *l, const char *why)
 	login_leg_stop(l->client);
 	if (l->node != NULL)
 		login_leg_stop(node_leg_under(l->node));
+	if (l->handing_over)
+		cut_both(l);
 	l->env->on_over(l->env->arg, l);
+}
+
+/* However long the text is, the id is there: it is what an administrator will ask for. */
+static void
+write_words(const struct login *l, const char *text, char words[LOGIN_TEXT_MAX])
+{
+	snprintf(words, LOGIN_TEXT_MAX, "%.*s (id %s)", MSG_TEXT_MAX, text, l->id_text);
+}
+
+/*
+ * Both legs are stopped.  The client can be told as long as no relay can have used the keys: nothing may ever be sealed
+ * twice with the same counters.
+ */
+static void
+refuse_hand_over(struct login *l, enum ssh_disconnect code, const char *text)
+{
+	char words[LOGIN_TEXT_MAX];
+
+	write_words(l, text, words);
+	if (!l->handing_over)
+		login_leg_last_words(l->client, code, words);
+	login_finish(l, text);
 }
 
 /* The node learns nothing of the client's goodbye: its leg is simply closed with the login. */
@@ -148,14 +186,20 @@ login_refuse(struct login *l, enum ssh_disconnect code, const char *text)
 {
 	char words[LOGIN_TEXT_MAX];
 
-	if (l->state == LOGIN_OVER || l->state == LOGIN_CLOSING)
+	if (!login_is_alive(l))
 		return;
-	snprintf(words, sizeof(words), "%s (id %s)", text, l->id_text);
+	if (l->state == LOGIN_HAND_OVER) {
+		refuse_hand_over(l, code, text);
+		return;
+	}
+	write_words(l, text, words);
 	log_end(l, text);
 	forget_elsewhere(l, text);
 	login_set_state(l, LOGIN_CLOSING);
-	if (l->node != NULL)
+	if (l->node != NULL) {
 		login_leg_stop(node_leg_under(l->node));
+		login_leg_cut(node_leg_under(l->node));
+	}
 	login_leg_disconnect(l->client, code, words);
 }
 
@@ -273,16 +317,27 @@ on_client_packet(struct login *l, struct span payload)
 }
 
 static void
+on_sign(struct login *l, const struct transport_event *event)
+{
+	if (++l->n_exchanges > LOGIN_KEX_MAX) {
+		login_refuse(l, SSH_DISCONNECT_BY_APPLICATION,
+			"too many key exchanges before the login");
+		return;
+	}
+	l->exchange = event->exchange;
+	l->wants_signature = true;
+	login_ask_signature(l);
+}
+
+static void
 on_client_event(void *arg, struct transport_event *event)
 {
 	struct login *l = arg;
-	char text[LOGIN_TEXT_MAX], why[LOGIN_TEXT_MAX + 32];
+	char text[MSG_TEXT_MAX], why[LOGIN_TEXT_MAX];
 
 	switch (event->kind) {
 	case TRANSPORT_EVENT_SIGN:
-		l->exchange = event->exchange;
-		l->wants_signature = true;
-		login_ask_signature(l);
+		on_sign(l, event);
 		break;
 	case TRANSPORT_EVENT_PACKET:
 		on_client_packet(l, event->packet.payload);
@@ -321,11 +376,6 @@ on_grace(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* A client that does not even read our goodbye, or whose legs are stopped already. */
-	if (l->state == LOGIN_CLOSING || l->state == LOGIN_HAND_OVER) {
-		login_finish(l, "login took too long (limits.login_grace_s)");
-		return;
-	}
 	login_refuse(
 		l, SSH_DISCONNECT_BY_APPLICATION, "login took too long (limits.login_grace_s)");
 }
@@ -339,7 +389,8 @@ on_step_timeout(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (l->state == LOGIN_HAND_OVER) {
-		login_finish(l, "no relay took the connection (limits.handover_timeout_s)");
+		login_refuse(l, SSH_DISCONNECT_SERVICE_NOT_AVAILABLE,
+			"no relay took the connection (limits.handover_timeout_s)");
 		return;
 	}
 	if (l->state == LOGIN_DIAL || l->state == LOGIN_ANSWER) {

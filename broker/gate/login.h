@@ -46,8 +46,9 @@ void login_on_not_placed(struct login *l, const struct msg_not_placed *m);
 void login_on_kex_signed(struct login *l, const struct msg_kex_signed *m);
 void login_on_offered(struct login *l, const struct msg_offered *m);
 void login_on_proved(struct login *l, const struct msg_proved *m);
-/* Answer from a relay, and a relay's loss. */
-void login_on_handed_over(struct login *l, const struct msg_handed_over *m);
+/* Answer from a relay. */
+void login_on_handed_over(
+	struct login *l, const struct role_peer *relay, const struct msg_handed_over *m);
 
 /* A link is there (again): ask for what is still unanswered. */
 void login_on_link_up(struct login *l, const struct role_peer *peer);

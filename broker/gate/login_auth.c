@@ -89,7 +89,7 @@ login_answer_failure(struct login *l, bool partial)
 	buf_clear(&l->payload);
 	if (e != OK)
 		login_fail_internal(l, e, "failure message");
-	else if (l->state != LOGIN_CLOSING && l->state != LOGIN_OVER)
+	else if (login_is_alive(l))
 		login_set_state(l, LOGIN_AUTH);
 }
 
@@ -141,6 +141,8 @@ on_request(struct login *l, struct span payload)
 	if (!accept_user(l, &rq))
 		return;
 	show_banner(l);
+	if (!login_is_alive(l))
+		return;
 	/* A new request abandons a conversation (RFC 4252 section 5.1); the node sees the same and does so too. */
 	l->kbdint_open = false;
 	e = buf_append_span(&l->payload, payload);
@@ -153,6 +155,28 @@ on_request(struct login *l, struct span payload)
 		login_answer_failure(l, false);
 	else
 		login_work(l);
+}
+
+/*
+ * The node that asked is gone, and what it was told is nobody else's.  The client is to try again, which the next node
+ * will see; that is no failure of the user's, so nothing counts as having been worked on.
+ */
+static void
+forget_answer(struct login *l)
+{
+	char text[LOGIN_TEXT_MAX];
+	struct buf b = {0};
+
+	snprintf(text, sizeof(text),
+		"sshbroker: node %s failed while it waited for your answer; please answer once "
+		"more (id %s)\r\n",
+		node_leg_name(l->node), l->id_text);
+	if (auth_banner_write(span_str(text), span_str(""), &b) == OK)
+		login_send_client(l, buf_span(&b));
+	buf_clear(&b);
+	buf_clear(&l->payload);
+	if (login_is_alive(l))
+		login_answer_failure(l, false);
 }
 
 static void
@@ -170,6 +194,10 @@ on_info_response(struct login *l, struct span payload)
 		return;
 	}
 	l->kbdint_open = false;
+	if (l->node_is_lost) {
+		forget_answer(l);
+		return;
+	}
 	l->secret_sent = true;
 	/* What is worked on stays the keyboard-interactive request. */
 	e = node_leg_send(l->node, payload);
@@ -271,8 +299,8 @@ static void
 work_publickey(struct login *l, const struct auth_request *rq)
 {
 	bool offered = l->offer.certificate.len > 0 &&
-		       span_equal(buf_span(&l->offer.key), rq->key) &&
-		       span_is(rq->algorithm, l->offer.client_algorithm);
+		span_equal(buf_span(&l->offer.key), rq->key) &&
+		span_is(rq->algorithm, l->offer.client_algorithm);
 
 	if (!offered)
 		ask_offer(l, rq);
@@ -364,7 +392,8 @@ refuse_for_keyholder(struct login *l, enum err e)
 static bool
 set_offer(struct login *l, const struct msg_offered *m)
 {
-	if (m->algorithm.len >= sizeof(l->offer.algorithm))
+	if (m->algorithm.len == 0 || m->algorithm.len >= sizeof(l->offer.algorithm) ||
+		m->certificate.len == 0)
 		return false;
 	memcpy(l->offer.algorithm, m->algorithm.ptr, m->algorithm.len);
 	l->offer.algorithm[m->algorithm.len] = '\0';
@@ -402,6 +431,10 @@ login_on_proved(struct login *l, const struct msg_proved *m)
 		return;
 	if (m->err != OK) {
 		refuse_for_keyholder(l, m->err);
+		return;
+	}
+	if (m->algorithm.len == 0 || m->certificate.len == 0 || m->signature.len == 0) {
+		login_fail_internal(l, ERR_FORMAT, "proof");
 		return;
 	}
 	remember_fingerprint(l);

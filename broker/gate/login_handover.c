@@ -81,6 +81,8 @@ login_succeed(struct login *l)
 		login_leg_transport(node_leg_under(l->node)), TRANSPORT_PHASE_CONNECTION);
 	buf_clear(&l->payload);
 	login_set_state(l, LOGIN_HAND_OVER);
+	/* The user has been in time; what is left has a time of its own. */
+	(void)event_del(l->grace);
 	login_leg_stop(l->client);
 	login_leg_stop(node_leg_under(l->node));
 	report_success(l);
@@ -144,32 +146,45 @@ write_and_send(struct login *l)
 	return e;
 }
 
-void
-login_hand_over(struct login *l)
+/* ERR_CLOSED: its link is dead, though we have not been told yet; nothing was sent. */
+static enum err
+try_relay(struct login *l)
 {
 	enum err e;
 
-	if (l->state != LOGIN_HAND_OVER || l->handing_over)
-		return;
-	/* Without a relay it waits for one, as long as the state may last. */
-	if (gate_links_choose_relay(l->env->links, &l->relay) != OK)
-		return;
 	report_move(l);
 	e = write_and_send(l);
-	if (e == OK)
-		l->handing_over = true;
-	else if (e == ERR_AGAIN)
-		login_finish(l, "a key exchange was under way when the login ended");
-	else if (e != ERR_CLOSED)
-		login_finish(l, err_text(e));
+	l->handing_over = e == OK;
+	return e;
+}
+
+/* Without a relay it waits for one, as long as the state may last. */
+void
+login_hand_over(struct login *l)
+{
+	enum err e = ERR_CLOSED;
+
+	if (l->state != LOGIN_HAND_OVER || l->handing_over)
+		return;
+	for (unsigned i = 0; i < CONFIG_RELAYS_MAX && e == ERR_CLOSED; i++) {
+		if (gate_links_choose_relay(l->env->links, &l->relay) != OK)
+			return;
+		e = try_relay(l);
+	}
+	if (e == ERR_AGAIN)
+		login_refuse(l, SSH_DISCONNECT_BY_APPLICATION,
+			"a key exchange was under way when the login ended, please try again");
+	else if (e != OK && e != ERR_CLOSED)
+		login_fail_internal(l, e, "hand-over");
 }
 
 void
-login_on_handed_over(struct login *l, const struct msg_handed_over *m)
+login_on_handed_over(
+	struct login *l, const struct role_peer *relay, const struct msg_handed_over *m)
 {
 	char addr[ADDR_TEXT_SIZE];
 
-	if (l->state != LOGIN_HAND_OVER || !l->handing_over)
+	if (l->state != LOGIN_HAND_OVER || !l->handing_over || relay->index != l->relay.index)
 		return;
 	l->handing_over = false;
 	if (!m->taken) {

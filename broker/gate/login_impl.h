@@ -37,10 +37,13 @@ enum login_state {
 
 /* Partial successes by key that can be shown again to another node. */
 #define LOGIN_PROOFS_MAX 4
-/* Banners that are remembered so that a second node's copy is not shown, and their size. */
+/* Banners that are remembered so that a second node's copy is not shown, and what all of a login's may have. */
 #define LOGIN_BANNERS_MAX 8
-#define LOGIN_BANNER_BYTES_MAX ((size_t)64 * 1024)
-#define LOGIN_TEXT_MAX 400
+#define LOGIN_BANNER_BYTES_MAX ((size_t)256 * 1024)
+/* What is said to the client: a text of another role's, and the connection's id. */
+#define LOGIN_TEXT_MAX (MSG_TEXT_MAX + 32)
+/* Key exchanges of the client before it is logged in; each costs the keyholder a signature. */
+#define LOGIN_KEX_MAX 16
 
 /* A certificate made for the user's key, for the present node. */
 struct login_offer {
@@ -62,6 +65,7 @@ struct login {
 	struct event *step_timer; /* the present state */
 	struct event *later; /* the hand-over, outside of callbacks */
 
+	unsigned n_exchanges;
 	struct transport_exchange exchange; /* while the client leg waits for its signature */
 	bool wants_signature;
 	uint32_t request; /* number of the last question to the keyholder */
@@ -89,6 +93,8 @@ struct login {
 	size_t n_replayed; /* of them, to the present node */
 	struct buf banners[LOGIN_BANNERS_MAX];
 	size_t n_banners;
+	size_t n_old_banners; /* of them, those of nodes before the present one */
+	size_t n_banner_bytes;
 
 	char method[64]; /* what let the user in: "publickey", or "publickey+password" */
 	char fingerprint[KEY_FINGERPRINT_SIZE];
@@ -99,6 +105,8 @@ struct login {
 
 /* Change the state; starts the state's timer. */
 void login_set_state(struct login *l, enum login_state state);
+/* False: its end has begun, and nothing more may be done for it. */
+bool login_is_alive(const struct login *l);
 /* Something of our own failed. */
 void login_fail_internal(struct login *l, enum err e, const char *what);
 /* End without words: the client is gone, or gone to a relay. */

@@ -26,8 +26,10 @@ struct login_leg {
 	struct event *read_event;
 	struct event *write_event;
 	struct event *work_event; /* takes packets from in: at release, and after EOF */
+	struct event *goodbye_event; /* ends the goodbye, whatever the peer does */
 	struct buf in;
 	bool held;
+	bool clogged; /* takes nothing until the peer has read more */
 	bool stopped; /* the owner hands it over */
 	bool eof;
 	bool saying_goodbye;
@@ -39,6 +41,7 @@ struct login_leg {
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 static void on_work(evutil_socket_t fd, short what, void *arg);
+static void on_goodbye_over(evutil_socket_t fd, short what, void *arg);
 
 static enum err
 make_events(struct login_leg *l, struct event_base *base)
@@ -46,8 +49,9 @@ make_events(struct login_leg *l, struct event_base *base)
 	l->read_event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
 	l->write_event = event_new(base, l->fd, EV_WRITE, on_writable, l);
 	l->work_event = event_new(base, -1, 0, on_work, l);
+	l->goodbye_event = evtimer_new(base, on_goodbye_over, l);
 	if (l->read_event == NULL || l->write_event == NULL || l->work_event == NULL ||
-		event_add(l->read_event, NULL) != 0)
+		l->goodbye_event == NULL || event_add(l->read_event, NULL) != 0)
 		return ERR_NOMEM;
 	return OK;
 }
@@ -97,6 +101,7 @@ login_leg_stop(struct login_leg *l)
 	free_event(&l->read_event);
 	free_event(&l->write_event);
 	free_event(&l->work_event);
+	free_event(&l->goodbye_event);
 	l->stopped = true;
 }
 
@@ -137,7 +142,7 @@ write_out(struct login_leg *l)
 
 	while (out->len > 0) {
 		struct span s = buf_span(out);
-		ssize_t n = send(l->fd, s.ptr, s.len, MSG_NOSIGNAL);
+		ssize_t n = send(l->fd, s.ptr, s.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n >= 0)
 			buf_consume(out, (size_t)n);
@@ -153,13 +158,38 @@ write_out(struct login_leg *l)
 static void
 begin_linger(struct login_leg *l)
 {
-	struct timeval linger = {GATE_LINGER_S, 0};
-
 	if (l->shut)
 		return;
 	l->shut = true;
-	if (l->eof || shutdown(l->fd, SHUT_WR) != 0 || event_add(l->read_event, &linger) != 0)
+	if (l->eof || shutdown(l->fd, SHUT_WR) != 0 || event_add(l->read_event, NULL) != 0)
 		die(l, l->why);
+}
+
+static void
+on_goodbye_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct login_leg *l = arg;
+
+	(void)fd;
+	(void)what;
+	die(l, l->why);
+}
+
+/*
+ * A peer that sends and does not read would have us keep all our answers (those to pings, for one).  Nothing is taken from
+ * it until it has read most of them.
+ */
+static bool
+is_clogged(const struct login_leg *l)
+{
+	return transport_out(l->transport)->len >= LOGIN_LEG_OUT_MAX;
+}
+
+static void
+unclog(struct login_leg *l)
+{
+	if (l->clogged && !is_clogged(l))
+		event_active(l->work_event, 0, 0);
 }
 
 static void
@@ -172,11 +202,12 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (e == ERR_AGAIN && event_add(l->write_event, NULL) != 0)
 		e = ERR_NOMEM;
+	/* What the peer said before it went may still be unread, so the end is left to the reading side. */
+	if (e != OK && e != ERR_AGAIN)
+		buf_clear(transport_out(l->transport));
+	unclog(l);
 	if (e == ERR_AGAIN)
 		return;
-	/* What the peer said before it went may still be unread, so the end is left to the reading side. */
-	if (e != OK)
-		buf_clear(transport_out(l->transport));
 	if (l->saying_goodbye)
 		begin_linger(l);
 	else if (e != OK && l->eof)
@@ -208,6 +239,15 @@ login_leg_hold(struct login_leg *l, bool hold)
 		event_active(l->work_event, 0, 0);
 }
 
+static bool
+may_take(struct login_leg *l)
+{
+	if (l->held || l->stopped || l->saying_goodbye || l->in.len == 0)
+		return false;
+	l->clogged = is_clogged(l);
+	return !l->clogged;
+}
+
 /* Take packets until the owner holds the leg or no whole one is left. */
 static enum err
 take_packets(struct login_leg *l)
@@ -216,7 +256,7 @@ take_packets(struct login_leg *l)
 	size_t used;
 	enum err e;
 
-	while (!l->held && !l->stopped && !l->saying_goodbye && l->in.len > 0) {
+	while (may_take(l)) {
 		e = transport_step(l->transport, l->in.data + l->in.head, l->in.len, &used, &event);
 		if (e != OK)
 			return e;
@@ -230,8 +270,14 @@ take_packets(struct login_leg *l)
 static void
 say_goodbye(struct login_leg *l, enum err why)
 {
-	l->saying_goodbye = true;
+	struct timeval linger = {GATE_LINGER_S, 0};
+
 	l->why = why;
+	if (l->saying_goodbye || l->stopped)
+		return;
+	l->saying_goodbye = true;
+	if (event_add(l->goodbye_event, &linger) != 0)
+		event_active(l->goodbye_event, EV_TIMEOUT, 0);
 	login_leg_flush(l);
 }
 
@@ -282,14 +328,33 @@ on_work(evutil_socket_t fd, short what, void *arg)
 
 /* During the goodbye only the peer's close is of interest. */
 static void
-discard(struct login_leg *l, short what)
+discard(struct login_leg *l)
 {
 	uint8_t bytes[READ_CHUNK];
-	ssize_t n = recv(l->fd, bytes, sizeof(bytes), 0);
+	ssize_t n = recv(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
-	if ((what & EV_TIMEOUT) != 0 || n == 0 ||
-		(n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
 		die(l, l->why);
+}
+
+/*
+ * in is full.  Where nothing is taken from it now, the rest stays in the socket; otherwise it holds the beginning of one
+ * packet that is larger than all of it.
+ */
+static void
+on_full(struct login_leg *l)
+{
+	/* What was released in this very turn of the loop is taken first. */
+	work(l);
+	if (l->stopped || l->saying_goodbye || l->in.len < LOGIN_LEG_IN_MAX)
+		return;
+	if (l->held || l->clogged || transport_waits_for_signature(l->transport)) {
+		(void)event_del(l->read_event);
+		return;
+	}
+	transport_disconnect(
+		l->transport, SSH_DISCONNECT_PROTOCOL_ERROR, "packet too long before the login");
+	fail(l, ERR_LIMIT);
 }
 
 static void
@@ -301,24 +366,21 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	ssize_t n;
 
 	(void)fd;
+	(void)what;
 	if (l->saying_goodbye) {
-		discard(l, what);
+		discard(l);
 		return;
 	}
 	room = room < READ_CHUNK ? room : READ_CHUNK;
 	if (room == 0) {
-		/* Held: the rest stays in the socket.  Not held: one packet is larger than all of this. */
-		if (l->held)
-			(void)event_del(l->read_event);
-		else
-			fail(l, ERR_LIMIT);
+		on_full(l);
 		return;
 	}
 	if (buf_reserve(&l->in, room, &at) != OK) {
 		die(l, ERR_NOMEM);
 		return;
 	}
-	n = recv(l->fd, at, room, 0);
+	n = recv(l->fd, at, room, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n < 0) {
@@ -338,6 +400,19 @@ login_leg_disconnect(struct login_leg *l, enum ssh_disconnect code, const char *
 {
 	transport_disconnect(l->transport, code, text);
 	say_goodbye(l, ERR_CLOSED);
+}
+
+void
+login_leg_last_words(struct login_leg *l, enum ssh_disconnect code, const char *text)
+{
+	transport_disconnect(l->transport, code, text);
+	(void)write_out(l);
+}
+
+void
+login_leg_cut(struct login_leg *l)
+{
+	(void)shutdown(l->fd, SHUT_RDWR);
 }
 
 static struct addr

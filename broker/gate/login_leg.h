@@ -11,6 +11,8 @@
 
 /* What a peer may send ahead before it is authenticated, in bytes; a longer packet ends the leg. */
 #define LOGIN_LEG_IN_MAX ((size_t)72 * 1024)
+/* Once so much waits to be read by a peer, nothing more is taken from it. */
+#define LOGIN_LEG_OUT_MAX ((size_t)128 * 1024)
 
 struct login_leg;
 
@@ -56,5 +58,10 @@ struct addr login_leg_peer_addr(const struct login_leg *l);
 void login_leg_stop(struct login_leg *l);
 int login_leg_fd(const struct login_leg *l);
 struct span login_leg_received(const struct login_leg *l);
+
+/* Of a stopped leg whose keys are still ours alone: DISCONNECT, as far as it can be written without waiting. */
+void login_leg_last_words(struct login_leg *l, enum ssh_disconnect code, const char *text);
+/* Nobody can use the socket any more, whoever else holds it. */
+void login_leg_cut(struct login_leg *l);
 
 #endif

@@ -42,12 +42,16 @@ login_place(struct login *l)
 		login_fail_internal(l, e, "asking for a node");
 }
 
+/* One that is being handed over is announced by its relay. */
 static void
 accept_director(struct login *l)
 {
 	struct msg_accepted m = {.conn = l->id, .client = l->client_addr};
-	enum err e = gate_links_to_director(l->env->links, MSG_ACCEPTED, msg_accepted_fields, &m);
+	enum err e;
 
+	if (l->state == LOGIN_HAND_OVER)
+		return;
+	e = gate_links_to_director(l->env->links, MSG_ACCEPTED, msg_accepted_fields, &m);
 	if (e == OK && l->state == LOGIN_PLACE)
 		e = ask_placement(l);
 	if (e != OK)
@@ -69,7 +73,7 @@ accept_keyholder(struct login *l)
 void
 login_on_link_up(struct login *l, const struct role_peer *peer)
 {
-	if (l->state == LOGIN_CLOSING || l->state == LOGIN_OVER)
+	if (!login_is_alive(l))
 		return;
 	if (peer->kind == ROLE_DIRECTOR)
 		accept_director(l);
@@ -116,6 +120,7 @@ login_on_placed(struct login *l, const struct msg_placed *m, int fd)
 	l->node_has_answered = false;
 	l->secret_sent = false;
 	l->n_replayed = 0;
+	l->n_old_banners = l->n_banners;
 	login_drop_offer(l);
 	e = node_leg_new(l->env->base, fd, &params, &node_events, l, &l->node);
 	if (e != OK)
@@ -127,11 +132,11 @@ login_on_placed(struct login *l, const struct msg_placed *m, int fd)
 void
 login_on_not_placed(struct login *l, const struct msg_not_placed *m)
 {
-	char text[LOGIN_TEXT_MAX];
+	char text[MSG_TEXT_MAX + 1];
 
 	if (l->state != LOGIN_PLACE || m->attempt != l->attempt)
 		return;
-	snprintf(text, sizeof(text), "%.*s", (int)m->text.len, (const char *)m->text.ptr);
+	log_printable(m->text, text, sizeof(text));
 	login_refuse(l,
 		m->reason == NOT_PLACED_NO_NODES ? SSH_DISCONNECT_SERVICE_NOT_AVAILABLE
 						 : SSH_DISCONNECT_TOO_MANY_CONNECTIONS,
@@ -191,11 +196,19 @@ on_ready(void *arg, struct span methods, bool is_open)
 static bool
 is_repeated_banner(const struct login *l, struct span payload)
 {
-	for (size_t i = 0; i < l->n_banners; i++) {
+	for (size_t i = 0; i < l->n_old_banners; i++) {
 		if (span_equal(buf_span(&l->banners[i]), payload))
 			return true;
 	}
 	return false;
+}
+
+static void
+remember_banner(struct login *l, struct span payload)
+{
+	if (l->n_banners < LOGIN_BANNERS_MAX &&
+		buf_append_exact(&l->banners[l->n_banners], payload.ptr, payload.len) == OK)
+		l->n_banners++;
 }
 
 static void
@@ -211,9 +224,13 @@ on_banner(void *arg, struct span payload)
 	}
 	if (is_repeated_banner(l, payload))
 		return;
-	if (l->n_banners < LOGIN_BANNERS_MAX && payload.len <= LOGIN_BANNER_BYTES_MAX &&
-		buf_append_exact(&l->banners[l->n_banners], payload.ptr, payload.len) == OK)
-		l->n_banners++;
+	l->n_banner_bytes += payload.len;
+	if (l->n_banner_bytes > LOGIN_BANNER_BYTES_MAX) {
+		login_node_lost(l, NODE_FAILURE_PROTOCOL, SSH_DISCONNECT_NONE,
+			"the node sent too many banners");
+		return;
+	}
+	remember_banner(l, payload);
 	login_send_client(l, payload);
 }
 
@@ -283,11 +300,12 @@ on_failure(struct login *l, const struct auth_request *rq, struct span payload)
 }
 
 static void
-on_pk_ok(struct login *l, const struct auth_request *rq)
+on_pk_ok(struct login *l, const struct auth_request *rq, struct span payload)
 {
+	struct auth_pk_ok ok;
 	struct buf b = {0};
 
-	if (rq->has_signature) {
+	if (rq->has_signature || auth_pk_ok_parse(payload, &ok) != OK) {
 		lose_to_nonsense(l);
 		return;
 	}
@@ -295,7 +313,8 @@ on_pk_ok(struct login *l, const struct auth_request *rq)
 		login_send_client(l, buf_span(&b));
 	buf_clear(&b);
 	buf_clear(&l->payload);
-	login_set_state(l, LOGIN_AUTH);
+	if (login_is_alive(l))
+		login_set_state(l, LOGIN_AUTH);
 }
 
 /* The node asks the user something: his turn. */
@@ -312,7 +331,19 @@ on_question(struct login *l, const struct auth_request *rq, struct span payload)
 		return;
 	}
 	login_send_client(l, payload);
-	login_set_state(l, LOGIN_AUTH);
+	if (login_is_alive(l))
+		login_set_state(l, LOGIN_AUTH);
+}
+
+static void
+on_success(struct login *l, const struct auth_request *rq, struct span payload)
+{
+	if (auth_success_parse(payload) != OK) {
+		lose_to_nonsense(l);
+		return;
+	}
+	add_method(l, rq);
+	login_succeed(l);
 }
 
 static void
@@ -327,8 +358,7 @@ on_message(void *arg, struct span payload)
 	}
 	switch (payload.ptr[0]) {
 	case SSH_MSG_USERAUTH_SUCCESS:
-		add_method(l, &rq);
-		login_succeed(l);
+		on_success(l, &rq, payload);
 		break;
 	case SSH_MSG_USERAUTH_FAILURE:
 		on_failure(l, &rq, payload);
@@ -336,7 +366,7 @@ on_message(void *arg, struct span payload)
 	case SSH_MSG_USERAUTH_PK_OK:
 		l->node_has_answered = true;
 		if (rq.kind == AUTH_PUBLICKEY)
-			on_pk_ok(l, &rq);
+			on_pk_ok(l, &rq, payload);
 		else
 			on_question(l, &rq, payload);
 		break;
@@ -404,7 +434,10 @@ end_with_node(struct login *l, enum ssh_disconnect code, const char *text, const
 	login_refuse(l, code != SSH_DISCONNECT_NONE ? code : SSH_DISCONNECT_CONNECTION_LOST, words);
 }
 
-/* The node object is in use by its own callback, so it is only stopped here; the next placement frees it. */
+/*
+ * The node object is in use by its own callback, so it is only stopped here; the next placement frees it.  That may be
+ * long after, so the node is not left waiting.
+ */
 void
 login_node_lost(
 	struct login *l, enum node_failure cause, enum ssh_disconnect code, const char *text)
@@ -412,11 +445,12 @@ login_node_lost(
 	const char *reason = reason_to_end(l, code);
 	bool is_working = l->state != LOGIN_AUTH;
 
-	if (l->state == LOGIN_CLOSING || l->state == LOGIN_OVER || l->state == LOGIN_HAND_OVER)
+	if (!login_is_alive(l) || l->state == LOGIN_HAND_OVER)
 		return;
 	log_warn("login id=%s user=%s: node %s failed: %s", l->id_text, l->user,
 		node_leg_name(l->node), text);
 	login_leg_stop(node_leg_under(l->node));
+	login_leg_cut(node_leg_under(l->node));
 	report_failure(l, cause, text);
 	if (reason != NULL || !exclude_node(l)) {
 		end_with_node(l, code, text, reason != NULL ? reason : "too many failed");

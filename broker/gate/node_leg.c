@@ -163,7 +163,8 @@ on_dead(void *arg, enum err why)
 	struct node_leg *n = arg;
 	const struct transport_failure *failure = transport_failure(login_leg_transport(n->leg));
 
-	if (n->host_key_refused)
+	/* A right key with a wrong signature is somebody else who shows it. */
+	if (n->host_key_refused || why == ERR_SIGNATURE)
 		lose(n, NODE_FAILURE_HOST_KEY, SSH_DISCONNECT_NONE, failure->text);
 	else if (why == ERR_CLOSED || why == ERR_IO)
 		lose(n, NODE_FAILURE_CLOSED, SSH_DISCONNECT_NONE, "the node closed the connection");
@@ -221,7 +222,7 @@ on_none_answer(struct node_leg *n, struct span payload)
 	struct auth_failure failure = {0};
 	bool is_open = payload.ptr[0] == SSH_MSG_USERAUTH_SUCCESS;
 
-	if (!is_open && auth_failure_parse(payload, &failure) != OK)
+	if ((is_open ? auth_success_parse(payload) : auth_failure_parse(payload, &failure)) != OK)
 		return ERR_FORMAT;
 	n->state = NODE_READY;
 	n->events->on_ready(n->arg, failure.methods, is_open);

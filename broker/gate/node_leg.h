@@ -17,7 +17,7 @@ struct node_leg_events {
 	void (*on_message)(void *arg, struct span payload);
 	/* A banner, at any time; the whole payload, borrowed. */
 	void (*on_banner)(void *arg, struct span payload);
-	/* The node is lost; called once.  code is not 0 when it said goodbye itself, then text is the node's (unsanitised). */
+	/* The node is lost; called once.  code is not 0 when it said goodbye itself, then text is the node's, made printable. */
 	void (*on_failed)(
 		void *arg, enum node_failure cause, enum ssh_disconnect code, const char *text);
 };

@@ -340,6 +340,7 @@ on_disconnect(struct transport *t, struct span payload, struct transport_event *
 		event->text = span_str("malformed disconnect message");
 	}
 	event->kind = TRANSPORT_EVENT_DISCONNECT;
+	buf_clear(&t->waiting);
 	t->state = TRANSPORT_DEAD;
 	t->failure.code = SSH_DISCONNECT_CONNECTION_LOST;
 	snprintf(t->failure.text, sizeof(t->failure.text), "disconnected by the peer");
@@ -360,14 +361,22 @@ on_unimplemented(struct transport *t, struct span payload, struct transport_even
 	return OK;
 }
 
+/* Strangers may not make us keep megabytes of answers for them. */
+static bool
+answers_pile_up(const struct transport *t)
+{
+	return t->phase != TRANSPORT_PHASE_CONNECTION && t->out.len > TRANSPORT_UNREAD_MAX;
+}
+
 static enum err
 refuse(struct transport *t, const struct packet *p)
 {
 	uint8_t payload[5] = {SSH_MSG_UNIMPLEMENTED};
-	enum err e;
+	enum err e = ERR_LIMIT;
 
 	wire_poke_u32(payload + 1, p->seq);
-	e = transport_seal_now(t, span_of(payload, sizeof(payload)));
+	if (!answers_pile_up(t))
+		e = transport_seal_now(t, span_of(payload, sizeof(payload)));
 	if (e == ERR_LIMIT)
 		return transport_fail(t, e, SSH_DISCONNECT_BY_APPLICATION,
 			"too many unknown messages, and their answers are not read");

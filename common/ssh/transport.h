@@ -32,6 +32,11 @@ enum transport_phase {
 /* What transport_out() may hold, besides what waiting_max becomes when it is sealed (a small packet grows most). */
 #define TRANSPORT_OUT_MAX ((size_t)4 << 20)
 #define TRANSPORT_SEALED_GROWTH 8
+/* What may be unread by a peer that has not logged in when one more of its messages must be answered by us. */
+#define TRANSPORT_UNREAD_MAX ((size_t)64 * 1024)
+
+/* Key exchanges before TRANSPORT_PHASE_CONNECTION: each costs us a signature, and strangers may ask for them. */
+#define TRANSPORT_EARLY_EXCHANGES_MAX 10
 
 /*
  * Asked in the first key exchange of a client role: may this be the peer's host key?  Later ones must show the same key.

@@ -51,6 +51,7 @@ struct transport {
 	bool strict;
 	bool peer_takes_ext_info;
 	bool peer_has_ping;
+	unsigned n_early_exchanges;
 	size_t need;
 	size_t prelude;
 	char *own_ident; /* owned; written out, so that another build can read the state back */

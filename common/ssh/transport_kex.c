@@ -44,46 +44,68 @@ is_first(const struct transport *t)
 	return t->session_id.len == 0;
 }
 
+/* The lists that are put together for an offer. */
+struct offer_text {
+	char kex[NAME_LIST_MAX];
+	char ciphers[NAME_LIST_MAX];
+};
+
+/* A list that was cut would silently lack strict KEX: it is refused. */
+static enum err
+join(char out[NAME_LIST_MAX], const char *a, const char *b)
+{
+	int len = snprintf(out, NAME_LIST_MAX, "%s%s%s", a, b[0] != '\0' ? "," : "", b);
+
+	return len >= 0 && len < NAME_LIST_MAX ? OK : ERR_LIMIT;
+}
+
+static const char *
+pseudo_algorithms(const struct transport *t)
+{
+	if (!is_first(t))
+		return "";
+	return t->config->role == TRANSPORT_CLIENT ? KEXINIT_EXT_INFO_C "," KEXINIT_STRICT_C
+						   : KEXINIT_STRICT_S;
+}
+
 /*
- * What we offer.  The pseudo-algorithms belong to the first exchange only.  A client role asks for the same again in
- * later ones: the node has them, the host key must stay what it was, and with the same cipher packets can go on being
- * re-encrypted where they stand.
+ * What we offer.  The pseudo-algorithms belong to the first exchange only.  In later ones a client role asks for the same
+ * host key, which must not change, and first for the same cipher, so that packets can go on being re-encrypted where they
+ * stand; should the node no longer have it, another one is better than none.
  */
 static enum err
-make_offer(const struct transport *t, char kex[NAME_LIST_MAX], struct kexinit_offer *offer)
+make_offer(const struct transport *t, struct offer_text *text, struct kexinit_offer *offer)
 {
 	const struct transport_config *c = t->config;
-	bool is_client = c->role == TRANSPORT_CLIENT;
-	const char *pseudo = "";
-	int len;
+	const char *ciphers = c->ciphers != NULL ? c->ciphers : cipher_names();
+	bool again = c->role == TRANSPORT_CLIENT && !is_first(t);
+	enum err e;
 
+	e = join(text->kex, c->kex != NULL ? c->kex : kex_names(), pseudo_algorithms(t));
+	if (e == OK && again)
+		e = join(text->ciphers, cipher_info(cipher_kind(t->sealed.cipher))->name, ciphers);
+	else if (e == OK)
+		e = join(text->ciphers, ciphers, "");
+	offer->kex = text->kex;
+	offer->ciphers = text->ciphers;
 	offer->host_keys = c->host_keys != NULL ? c->host_keys : sigalg_names();
-	offer->ciphers = c->ciphers != NULL ? c->ciphers : cipher_names();
-	offer->kex = kex;
-	if (is_first(t))
-		pseudo = is_client ? "," KEXINIT_EXT_INFO_C "," KEXINIT_STRICT_C
-				   : "," KEXINIT_STRICT_S;
-	else if (is_client) {
+	if (again)
 		offer->host_keys = t->host_key_alg;
-		offer->ciphers = cipher_info(cipher_kind(t->sealed.cipher))->name;
-	}
-	len = snprintf(kex, NAME_LIST_MAX, "%s%s", c->kex != NULL ? c->kex : kex_names(), pseudo);
-	/* A list that was cut would silently lack strict KEX. */
-	return len >= 0 && len < NAME_LIST_MAX ? OK : ERR_LIMIT;
+	return e;
 }
 
 enum err
 transport_send_kexinit(struct transport *t)
 {
 	struct kexinit_offer offer;
-	char kex[NAME_LIST_MAX];
+	struct offer_text text;
 	enum err e;
 
 	if (t->exchange == NULL)
 		t->exchange = calloc(1, sizeof(*t->exchange));
 	if (t->exchange == NULL)
 		return ERR_NOMEM;
-	e = make_offer(t, kex, &offer);
+	e = make_offer(t, &text, &offer);
 	if (e == OK)
 		e = kexinit_write(&offer, &t->exchange->own_kexinit);
 	if (e == OK)
@@ -157,12 +179,21 @@ send_kex_init(struct transport *t)
 	return e == OK ? OK : fail_internal(t, e);
 }
 
+static bool
+are_too_many(struct transport *t)
+{
+	return t->phase != TRANSPORT_PHASE_CONNECTION &&
+		++t->n_early_exchanges > TRANSPORT_EARLY_EXCHANGES_MAX;
+}
+
 enum err
 transport_on_kexinit(struct transport *t, const struct packet *p)
 {
 	struct kexinit peer;
 	enum err e;
 
+	if (are_too_many(t))
+		return fail_kex(t, ERR_LIMIT, "too many key exchanges before a login");
 	if (kexinit_parse(p->payload, &peer) != OK)
 		return transport_fail(
 			t, ERR_FORMAT, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed KEXINIT");

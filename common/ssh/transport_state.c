@@ -173,8 +173,7 @@ transport_state_read(
 	e = read_head(&r, t);
 	if (e == OK)
 		e = read_names(&r, t);
-	if (e == OK &&
-		(wire_get_string_max(&r, TRANSPORT_OUT_MAX, &pending) != OK || wire_end(&r) != OK))
+	if (e == OK && (wire_get_string_max(&r, t->out.max, &pending) != OK || wire_end(&r) != OK))
 		e = ERR_FORMAT;
 	if (e == OK)
 		e = buf_append_exact(&t->out, pending.ptr, pending.len);

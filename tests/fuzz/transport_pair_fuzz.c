@@ -13,6 +13,10 @@
 #define ACTS_MAX 200
 #define MESSAGE_MIN 9
 
+#define STATE_MAX                                                                                  \
+	(TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * TRANSPORT_WAITING_MAX +                     \
+		TRANSPORT_STATE_SIZE_MAX)
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct scene {
@@ -87,7 +91,7 @@ move_house(struct leg *l)
 	struct transport *copy;
 	struct buf state;
 
-	buf_init(&state, TRANSPORT_OUT_MAX + TRANSPORT_STATE_SIZE_MAX);
+	buf_init(&state, STATE_MAX);
 	if (transport_state_write(l->t, &state) == OK) {
 		assert(transport_state_read(buf_span(&state), &l->config, &copy) == OK);
 		transport_free(l->t);

@@ -10,6 +10,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define STATE_MAX                                                                                  \
+	(TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * TRANSPORT_WAITING_MAX +                     \
+		TRANSPORT_STATE_SIZE_MAX)
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool
@@ -62,7 +66,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rest = span_of(data + 3 + n, size - 3 - n);
 	if (transport_state_read(state, &config, &t) != OK)
 		return 0;
-	buf_init(&again, TRANSPORT_OUT_MAX + TRANSPORT_STATE_SIZE_MAX);
+	buf_init(&again, STATE_MAX);
 	assert(transport_state_write(t, &again) == OK);
 	buf_clear(&again);
 	use(t, rest);

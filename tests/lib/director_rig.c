@@ -195,12 +195,9 @@ director_rig_run(void)
 void
 director_rig_pass_ms(uint64_t ms)
 {
-	struct timeval turn = {.tv_usec = 300000};
-
 	director_rig_now_ms += ms;
-	/* The director looks at the clock every 200 ms of real time. */
-	(void)event_base_loopexit(rig.base, &turn);
-	(void)event_base_dispatch(rig.base);
+	director_check_time(rig.director);
+	director_rig_run();
 }
 
 bool

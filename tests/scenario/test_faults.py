@@ -69,7 +69,7 @@ def test_a_silent_client_is_given_up(make_pool, via):
 def test_a_silent_node_is_given_up(brokered):
     pool = brokered(keepalive=KEEPALIVE)
     client = pool.client()
-    p = client.popen("hostname; exec sleep 1000")
+    p = client.popen("hostname; exec cat")
     node = pool.node_named(p.stdout.readline().decode())
     node.freeze()
     assert p.wait(proc.seconds(20)) == 255

@@ -135,7 +135,8 @@ def test_a_node_without_the_helper_refuses_the_certificate(brokered):
     pool = brokered(nodes=1)
     client = pool.client(options="PreferredAuthentications publickey")
     node = pool.nodes[0]
-    node.write("/etc/ssh/sshd_config.d/sshbroker.conf", "TrustedUserCAKeys /etc/ssh/sshbroker_ca.pub\n")
+    node.remove_helper()
+    node.write("/etc/ssh/sshd_config.d/50-sshbroker.conf", "TrustedUserCAKeys /etc/ssh/broker_ca.pub\n")
     node.restart()
     assert denied(client.run("echo in"))
     assert "Accepted" not in node.log_since()
@@ -144,7 +145,7 @@ def test_a_node_without_the_helper_refuses_the_certificate(brokered):
 def test_root_is_refused_through_the_broker(brokered):
     pool = brokered(nodes=1)
     client = pool.client(options="User root\nPreferredAuthentications publickey")
-    pool.nodes[0].configure("AuthorizedKeysFile /run/root-keys %h/.ssh/authorized_keys\nPermitRootLogin yes")
+    pool.nodes[0].configure("AuthorizedKeysFile /run/root-keys %h/.ssh/authorized_keys")
     pool.nodes[0].write("/run/root-keys", keys.public(client.key) + "\n")
     pool.nodes[0].restart()
     direct = pool.client(client.user, client.key, endpoint=pool.nodes[0].endpoint(), options="User root")

@@ -246,7 +246,6 @@ Test(admin, status_tells_roles_counts_and_limits)
 	cr_assert_eq(number(json, "uptime_s"), 0);
 	cr_assert_eq(number(member(json, "roles"), "gates"), 1);
 	cr_assert_eq(number(member(json, "roles"), "relays"), 1);
-	cr_assert(cJSON_IsFalse(member(member(json, "roles"), "keyholder")));
 	cr_assert_eq(number(member(json, "counts"), "connections"), 1);
 	cr_assert_eq(number(member(json, "counts"), "unauthenticated"), 1);
 	cr_assert_eq(number(member(json, "counts"), "nodes"), 2);

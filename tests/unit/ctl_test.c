@@ -204,7 +204,7 @@ Test(ctl, status_shows_processes_counts_and_limits)
 	announce(1, "ann", "n1");
 	cr_assert_eq(run("status"), 0);
 	assert_says("sshbroker " SSHBROKER_VERSION ", up 0s since ");
-	assert_says("processes    1 gate, 1 relay, NO KEYHOLDER\n");
+	assert_says("processes    1 gate, 1 relay\n");
 	assert_says("connections  1\n");
 	assert_says("limits.connections_max                   1  20000        0\n");
 }
@@ -358,12 +358,14 @@ Test(ctl, what_the_broker_reports_is_shown)
 
 Test(ctl, an_answer_of_another_version_is_shown_as_far_as_it_is_known)
 {
-	pid_t pid = serve_once(
-		"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-		"{\"connections\":[{\"id\":7,\"user\":null,\"node\":\"n1\"},3,null]}");
+	pid_t pid = serve_once("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+			       "{\"connections\":[{\"id\":7,\"user\":null,\"node\":\"n1\"},3,null,"
+			       "{\"user\":\"a\\u001b[2Jb\"}]}");
 
 	cr_assert_eq(run("connections"), 0);
-	assert_says("\n-   -     n1    -");
+	assert_says("\n-   -          n1    -");
+	/* Whatever the broker lets through. */
+	assert_says("a\\x1b[2Jb");
 	cr_assert_eq(waitpid(pid, NULL, 0), pid);
 }
 

@@ -283,6 +283,9 @@ Test(decide, the_facts_must_be_about_this_node_and_user)
 	facts.node = span_str("n1");
 	facts.node_user = span_str("bob");
 	assert_refused("for the user bob");
+	/* Another account, even if there is one of that name. */
+	facts.node_user = span_str("root");
+	assert_refused("for the user root");
 	facts.node_user = span_str("alice");
 	facts.flags = FACTS_NOT_FINAL;
 	assert_refused("not final");
@@ -417,6 +420,17 @@ Test(decide, a_user_with_the_name_of_our_principal_gets_nothing_from_other_cas)
 {
 	user = FACTS_PRINCIPAL;
 	cr_assert_str_eq(printed_for(other_ca), "");
+}
+
+/* "pty smith" would be the option pty and the principal smith. */
+Test(decide, a_name_that_sshd_would_not_read_as_one_word_gets_nothing_from_other_cas)
+{
+	static const char *const names[] = {"pty smith", "pty\tsmith", "smith#1", "smith\n"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		user = names[i];
+		cr_assert_str_eq(printed_for(other_ca), "");
+	}
 }
 
 Test(decide, all_files_are_looked_through_in_order)

@@ -607,24 +607,16 @@ Test(director, known_methods_go_to_all_gates_on_change_and_on_link)
 	(void)director_rig_take(&gate2, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
 	director_rig_send(&gate, MSG_NODE_METHODS, msg_node_methods_fields, &m);
 	director_rig_run();
+	/* Of another node than its own a login cannot tell. */
+	m.node = span_str("n2");
+	m.methods = span_str("none");
+	director_rig_send(&gate, MSG_NODE_METHODS, msg_node_methods_fields, &m);
+	director_rig_run();
 	cr_assert_not(director_rig_has(&gate, MSG_KNOWN_METHODS));
 	director_rig_unlink(&gate2);
 	director_rig_link(&gate2, ROLE_GATE, 1);
 	(void)director_rig_take(&gate2, MSG_KNOWN_METHODS, msg_known_methods_fields, &known);
 	cr_assert(span_is(known.methods, "publickey,password"));
-}
-
-Test(director, a_keyholder_is_seen_while_it_is_linked)
-{
-	struct director_rig_end keyholder;
-
-	start("+", "");
-	cr_assert_not(rig.state->has_keyholder);
-	director_rig_link(&keyholder, ROLE_KEYHOLDER, 0);
-	cr_assert(rig.state->has_keyholder);
-	director_rig_unlink(&keyholder);
-	director_rig_run();
-	cr_assert_not(rig.state->has_keyholder);
 }
 
 /* --- peers that misbehave --- */

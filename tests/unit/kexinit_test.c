@@ -90,6 +90,9 @@ Test(kexinit, the_order_of_the_client_decides)
 		{{"ext-info-c,,curve25519-sha256@libssh.org", ",ssh-ed25519", ",," AES256},
 			{"ext-info-c,curve25519-sha256@libssh.org,", "ssh-ed25519,", AES256 ","},
 			KEX_CURVE25519, "ssh-ed25519", CIPHER_AES256_GCM, true},
+		{{"curve25519-sha256", ",ssh-ed25519", ",," AES256},
+			{"curve25519-sha256", ",,ssh-ed25519", ",," AES256}, KEX_CURVE25519,
+			"ssh-ed25519", CIPHER_AES256_GCM, false},
 		/* Methods that both have but we do not are passed over. */
 		{{"sntrup761x25519-sha512@openssh.com,ecdh-sha2-nistp521", "rsa-sha2-512", AES128},
 			{"sntrup761x25519-sha512@openssh.com,ecdh-sha2-nistp521", "rsa-sha2-512",

@@ -11,7 +11,9 @@
 static const char *const ciphers[] = {
 	"chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com"};
 
-#define STATE_MAX (TRANSPORT_OUT_MAX + TRANSPORT_STATE_SIZE_MAX)
+#define STATE_MAX                                                                                  \
+	(TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * TRANSPORT_WAITING_MAX +                     \
+		TRANSPORT_STATE_SIZE_MAX)
 
 static void
 facts_are_equal(const struct transport *a, const struct transport *b)
@@ -362,6 +364,23 @@ Test(transport_state, another_role_or_version_is_refused)
 	cr_assert_eq(transport_state_read(buf_span(&state), &p.client.config, &t), ERR_UNSUPPORTED);
 	cr_assert_null(t);
 	buf_clear(&state);
+	leg_pair_end(&p);
+}
+
+Test(transport_state, as_much_goes_along_as_can_be_unsent)
+{
+	static uint8_t payload[200000];
+	struct leg_pair p;
+	size_t n = 0;
+
+	payload_fill(payload, sizeof(payload), 94, 1);
+	leg_pair_open(&p, NULL, TRANSPORT_PHASE_CONNECTION);
+	while (transport_send(p.client.t, span_of(payload, sizeof(payload))) == OK)
+		n++;
+	cr_assert_gt(transport_out(p.client.t)->len, TRANSPORT_OUT_MAX);
+	cr_assert(move_house(&p.client));
+	leg_pair_run(&p);
+	cr_assert_eq(p.server.n_packets, n);
 	leg_pair_end(&p);
 }
 

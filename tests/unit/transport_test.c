@@ -95,13 +95,13 @@ Test(transport, a_wrong_guess_is_skipped_whatever_its_method)
 	}
 }
 
-Test(transport, answers_that_nobody_reads_end_the_leg)
+static void
+unread_answers_end(enum transport_phase phase, size_t max)
 {
-	size_t max = TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * TRANSPORT_WAITING_MAX;
 	struct leg_pair p;
 
-	leg_pair_open(&p, NULL, TRANSPORT_PHASE_CONNECTION);
-	for (size_t i = 0; i < max / 16 && p.server.err == OK; i++) {
+	leg_pair_open(&p, NULL, phase);
+	for (size_t i = 0; i < max / 8 && p.server.err == OK; i++) {
 		leg_inject_type(&p.client, 200);
 		leg_move(&p.client, &p.server, SIZE_MAX);
 		leg_take(&p.server);
@@ -110,6 +110,15 @@ Test(transport, answers_that_nobody_reads_end_the_leg)
 	cr_assert_eq(transport_failure(p.server.t)->code, SSH_DISCONNECT_BY_APPLICATION);
 	cr_assert_leq(transport_out(p.server.t)->len, max);
 	leg_pair_end(&p);
+}
+
+Test(transport, answers_that_nobody_reads_end_the_leg)
+{
+	size_t max = TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * TRANSPORT_WAITING_MAX;
+
+	unread_answers_end(TRANSPORT_PHASE_CONNECTION, max);
+	unread_answers_end(TRANSPORT_PHASE_AUTH, TRANSPORT_UNREAD_MAX + 200);
+	unread_answers_end(TRANSPORT_PHASE_SERVICE, TRANSPORT_UNREAD_MAX + 200);
 }
 
 Test(transport, nothing_but_the_exchange_is_sent_before_the_first_keys)
@@ -149,9 +158,12 @@ Test(transport, a_dead_leg_keeps_nothing_waiting)
 	cr_assert_gt(transport_n_waiting(p.server.t), 0);
 	transport_disconnect(p.server.t, SSH_DISCONNECT_BY_APPLICATION, "bye");
 	cr_assert_eq(transport_n_waiting(p.server.t), 0);
+	cr_assert_eq(transport_rekey(p.client.t), OK);
+	cr_assert_eq(transport_send(p.client.t, span_of(data, sizeof(data))), OK);
 	leg_pair_run(&p);
 	cr_assert_eq(p.client.disconnect, SSH_DISCONNECT_BY_APPLICATION);
 	cr_assert_str_eq(p.client.text, "bye");
+	cr_assert_eq(transport_n_waiting(p.client.t), 0);
 	leg_pair_end(&p);
 }
 
@@ -336,6 +348,29 @@ Test(transport, rekeys_back_to_back_in_every_phase)
 	leg_pair_end(&p);
 }
 
+Test(transport, strangers_get_a_few_key_exchanges_and_users_any_number)
+{
+	struct leg_pair p;
+
+	leg_pair_open(&p, NULL, TRANSPORT_PHASE_AUTH);
+	for (int i = 0; i < 100 && p.server.err == OK; i++) {
+		transport_set_phase(p.client.t, TRANSPORT_PHASE_CONNECTION);
+		rekey(&p, CLIENT);
+		leg_pair_run(&p);
+	}
+	cr_assert_eq(p.server.err, ERR_LIMIT);
+	cr_assert_eq(p.server.n_keys, TRANSPORT_EARLY_EXCHANGES_MAX);
+	cr_assert_eq(p.client.disconnect, SSH_DISCONNECT_KEY_EXCHANGE_FAILED);
+	leg_pair_end(&p);
+	leg_pair_open(&p, NULL, TRANSPORT_PHASE_CONNECTION);
+	for (int i = 0; i < 50; i++) {
+		rekey(&p, CLIENT);
+		leg_pair_run(&p);
+	}
+	cr_assert_eq(p.server.n_keys, 51);
+	leg_pair_end(&p);
+}
+
 Test(transport, either_side_may_rekey_right_behind_its_newkeys)
 {
 	for (enum who who = CLIENT; who <= BOTH; who++) {
@@ -467,6 +502,8 @@ Test(transport, extensions_are_told_once_and_only_to_who_asks)
 		cr_assert_eq(transport_server_sig_algs(p.client.t).len == 0, plain);
 		free(p.client.t->sig_algs);
 		p.client.t->sig_algs = NULL;
+		/* In this phase they would be taken. */
+		leg_pair_set_phase(&p, TRANSPORT_PHASE_AUTH);
 		rekey(&p, CLIENT);
 		leg_pair_run(&p);
 		cr_assert_eq(transport_server_sig_algs(p.client.t).len, 0);

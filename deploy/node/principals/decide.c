@@ -13,6 +13,7 @@
 #include "deploy/node/principals/revoked.h"
 #include "deploy/node/principals/search.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -102,6 +103,24 @@ user_is_allowed(const struct settings *s, const struct user *user, struct decisi
 }
 
 /*
+ * Do both names lead to one account?  The user typed one, and sshd gives the account's own: a directory may take other
+ * letter cases and forms for the same.
+ */
+static bool
+is_same_account(struct span typed, const struct user *user)
+{
+	char name[FACTS_NAME_MAX + 1];
+	const struct passwd *pw;
+
+	if (span_is(typed, user->name))
+		return true;
+	memcpy(name, typed.ptr, typed.len);
+	name[typed.len] = '\0';
+	pw = getpwnam(name);
+	return pw != NULL && pw->pw_uid == user->uid && strcmp(pw->pw_name, user->name) == 0;
+}
+
+/*
  * The facts are about this node and this user.  An offered certificate that is not final yet is made for security keys
  * only, whose touch is known after the signature; this version has no rule for it, and refuses.
  */
@@ -114,7 +133,7 @@ facts_are_ours(const struct settings *s, const struct request *r, const struct f
 	if (!span_is(f->node, s->node))
 		return refuse(d, "it is for the node %s, and this is %s",
 			log_printable(f->node, node, sizeof(node)), s->node);
-	if (!span_is(f->node_user, r->user.name))
+	if (!is_same_account(f->node_user, &r->user))
 		return refuse(d, "it is for the user %s, not %s",
 			log_printable(f->node_user, user, sizeof(user)), r->user.name);
 	if ((f->flags & FACTS_NOT_FINAL) != 0)

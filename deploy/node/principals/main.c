@@ -33,6 +33,7 @@ struct arguments {
 	const char *settings;
 	const char *user, *home, *key_id, *ca_fingerprint, *certificate;
 	bool to_stderr;
+	bool only_test;
 };
 
 static int
@@ -40,13 +41,15 @@ usage(FILE *to)
 {
 	(void)fprintf(to,
 		"usage: " NAME " [-e] [-f SETTINGS] USER HOME KEY_ID CA_FINGERPRINT CERTIFICATE\n"
+		"       " NAME " -t [-f SETTINGS]\n"
 		"       " NAME " --version\n"
 		"\n"
 		"For sshd_config: AuthorizedPrincipalsCommand /PATH/" NAME " %%u %%h %%i %%F %%k\n"
 		"                 AuthorizedPrincipalsCommandUser %%u\n"
 		"\n"
 		"  -e           say on stderr, too, what goes to the log\n"
-		"  -f SETTINGS  read this file, which must be root's, and not " SETTINGS_PATH "\n");
+		"  -f SETTINGS  read this file, which must be root's, and not " SETTINGS_PATH "\n"
+		"  -t           only say whether the settings are good\n");
 	return to == stdout ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -56,16 +59,20 @@ parse_arguments(int argc, char **argv, struct arguments *a)
 	int option;
 
 	*a = (struct arguments){.settings = SETTINGS_PATH};
-	while ((option = getopt(argc, argv, "+ef:")) != -1) {
+	while ((option = getopt(argc, argv, "+ef:t")) != -1) {
 		if (option == 'e')
 			a->to_stderr = true;
+		else if (option == 't')
+			a->only_test = true;
 		else if (option == 'f')
 			a->settings = optarg;
 		else
 			return false;
 	}
-	if (argc - optind != 5)
+	if (argc - optind != (a->only_test ? 0 : 5))
 		return false;
+	if (a->only_test)
+		return true;
 	a->user = argv[optind];
 	a->home = argv[optind + 1];
 	a->key_id = argv[optind + 2];
@@ -167,6 +174,20 @@ answer_with_settings(const struct arguments *a)
 	settings_clear(&s);
 }
 
+static int
+test_settings(const char *path)
+{
+	char why[WHY_SIZE];
+	struct settings s;
+
+	if (settings_load(path, 0, &s, why) != OK) {
+		(void)fprintf(stderr, "%s: %s\n", path, why);
+		return EXIT_FAILURE;
+	}
+	settings_clear(&s);
+	return EXIT_SUCCESS;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -184,6 +205,8 @@ main(int argc, char **argv)
 		return usage(stdout);
 	if (!parse_arguments(argc, argv, &a))
 		return usage(stderr);
+	if (a.only_test)
+		return test_settings(a.settings);
 	(void)alarm(TIME_MAX_S);
 	(void)signal(SIGPIPE, SIG_IGN);
 	openlog(NAME, LOG_PID | (a.to_stderr ? LOG_PERROR : 0), LOG_AUTH);

@@ -121,6 +121,16 @@ put_command(const struct settings *s, const struct request *r, struct buf *out, 
 	return e;
 }
 
+/* A name with a blank or '#' in it would be read as options and a principal, or as less than it is. */
+static enum err
+put_name(const char *name, struct buf *out, char why[WHY_SIZE])
+{
+	if (name[strcspn(name, " \t#\r\n")] == '\0')
+		return put_line(span_str(name), out);
+	why_set(why, "sshd would not read this user's name as one word");
+	return ERR_UNSUPPORTED;
+}
+
 enum err
 previous_principals(
 	const struct settings *s, const struct request *r, struct buf *out, char why[WHY_SIZE])
@@ -128,7 +138,7 @@ previous_principals(
 	enum err e = OK;
 
 	if (s->previous_principals_file == NULL && s->previous_principals_command == NULL)
-		return put_line(span_str(r->user.name), out);
+		return put_name(r->user.name, out, why);
 	if (s->previous_principals_file != NULL)
 		e = put_file(s, &r->user, out, why);
 	if (e == OK && s->previous_principals_command != NULL)

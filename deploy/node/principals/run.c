@@ -27,10 +27,11 @@ run_decode(const char *hex, struct buf *out)
 
 	for (; *hex != '\0' && e == OK; hex += 2) {
 		int high = digit(hex[0]), low = high >= 0 ? digit(hex[1]) : -1;
-		uint8_t byte = (uint8_t)(high << 4 | low);
+		uint8_t byte;
 
-		if (low < 0 || byte == 0)
+		if (low < 0 || high + low == 0)
 			return ERR_FORMAT;
+		byte = (uint8_t)(high * 16 + low);
 		e = buf_append(out, &byte, 1);
 	}
 	return e;

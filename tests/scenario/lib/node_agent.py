@@ -83,9 +83,10 @@ class Agent:
         self.sshd = None
 
     def start(self, argv):
-        self.sshd = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                     stderr=subprocess.DEVNULL, start_new_session=True,
-                                     env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
+        with open(f"{NODE}/sshd.log", "ab") as log:  # what its helpers say goes where its own log goes
+            self.sshd = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+                                         start_new_session=True,
+                                         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"})
         return self.sshd.pid
 
     def status(self):

@@ -6,7 +6,6 @@ The node runs as root (through sudo where needed) in private mount, pid and UTS 
 import base64
 import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -34,17 +33,10 @@ MaxAuthTries 10
 Subsystem sftp /usr/lib/openssh/sftp-server
 AcceptEnv LANG LC_* SCENARIO_*
 """
-PRINCIPALS = """TrustedUserCAKeys /etc/ssh/sshbroker_ca.pub
-AuthorizedPrincipalsCommand {command} -e %u %h %i %F %k
-AuthorizedPrincipalsCommandUser %u
-PermitUserEnvironment SSHBROKER_*
-"""
+SETUP = "/run/node/node-setup"
 # The helper lets nobody look into it, the leak check neither; its unit tests have that check.
 NO_LEAKS = {"ASAN_OPTIONS": "log_path=/run/node/asan/asan:exitcode=99:detect_leaks=0:abort_on_error=0"}
-SETTINGS = """ca_key {ca}
-node {node}
-authorized_keys_file .ssh/authorized_keys
-"""
+
 
 
 class NodeError(Exception):
@@ -61,6 +53,7 @@ class Sshd:
         self.address = address or proc.own_address()
         self.port = port or proc.free_port(self.address)
         self.log = self.folder / "sshd.log"
+        self.helper = None  # what node-setup is told, once there is a helper
         self.folder.mkdir(parents=True)
         self.folder.chmod(0o755)
         for sub in (self.home, self.folder / "var-log"):
@@ -123,29 +116,46 @@ class Sshd:
         """These lines stand before the rest of sshd_config from the next start() or restart()."""
         self.write("/etc/ssh/sshd_config.d/10-scenario.conf", text)
 
-    def install_helper(self, program, ca, *other_cas):
-        """Trust the broker's user CA, through the helper that decides for the node.  Needs a restart."""
-        shutil.copy(program, self.folder / "principals")
-        self.run("mkdir", "-p", os.path.dirname(HELPER), "/etc/ssh/sshbroker")
-        self.run("install", "-m", "711", "/run/node/principals", HELPER)
+    def install_helper(self, program, ca, *flags):
+        """Trust the broker's user CA, as node-setup arranges it, from the next start() or restart() on."""
+        shutil.copy(program, self.folder / "sshbroker-principals")
+        shutil.copy(proc.ROOT / "deploy/node/node-setup", self.folder / "node-setup")
+        self.write("/etc/ssh/broker_ca.pub", ca)
         if proc.is_sanitized():
             self._wrap_helper()
-        self.write("/etc/ssh/sshbroker/principals.conf", SETTINGS.format(ca=ca.strip(), node=self.name))
-        self.write("/etc/ssh/sshbroker_ca.pub", "".join([ca, *other_cas]))
-        self.write("/etc/ssh/sshd_config.d/sshbroker.conf", PRINCIPALS.format(command=HELPER))
+        self.helper = ["--ca", "/etc/ssh/broker_ca.pub", "--node", self.name, "--broker", "127.0.0.1", "--helper-stderr",
+                       *flags]
+
+    def remove_helper(self):
+        """No helper is installed any more; what it has left there stays."""
+        self.helper = None
+
+    def setup(self, *argv):
+        """Run node-setup; its status, and what it says."""
+        done = self.ask("run", argv=["sh", SETUP, *map(str, argv)], user=None)
+        return done["status"], "".join(base64.b64decode(done[x]).decode() for x in ("stdout", "stderr"))
 
     def _wrap_helper(self):
         """sshd gives the helper a bare environment; the sanitizers' options come from a wrapper."""
-        self.run("mv", HELPER, HELPER + ".real")
         self.run("mkdir", "-m", "1777", "-p", "/run/node/asan")
+        self.run("install", "-D", "-m", "711", "/run/node/sshbroker-principals", HELPER + ".real")
         options = "".join(f"export {k}='{v}'\n" for k, v in (proc.sanitizer_env("/run/node/asan") | NO_LEAKS).items())
-        self.write(HELPER, f"#!/bin/sh\n{options}exec {HELPER}.real \"$@\"\n", mode=0o755)
+        self.write("/run/node/sshbroker-principals", f"#!/bin/sh\n{options}exec {HELPER}.real \"$@\"\n", mode=0o755)
+
+    def _setup_helper(self):
+        status, words = self.setup(*self.helper)
+        if status != 0:
+            raise NodeError(f"{self.name}: node-setup: {words}")
+        if proc.is_sanitized():
+            self.run("chmod", "755", HELPER)  # a script is read, not only run
 
     # Its life.
 
     def start(self):
         for attempt in range(5):
             self.write("/etc/ssh/sshd_config", CONFIG.format(**vars(self)))
+            if self.helper:
+                self._setup_helper()
             offset = self.log.stat().st_size
             self.ask("start", argv=["/usr/sbin/sshd", "-D", "-E", "/run/node/sshd.log"])
             proc.wait_for(lambda: self._settled(offset), f"{self.name} listens", 20)
@@ -181,7 +191,7 @@ class Sshd:
 
     def stop(self):
         """End the node and what it left; its log stays.  A second call does nothing."""
-        if (self.folder / "asan").exists():
+        if not self.agent.stdin.closed and (self.folder / "asan").exists():
             self.run("chmod", "-R", "a+rX", "/run/node/asan")
             for file in (self.folder / "asan").iterdir():
                 shutil.copy(file, proc.sanitizer_folder() / f"{file.name}.{self.name}")

@@ -1,0 +1,338 @@
+/*
+ * The logins of a gate: new ones, the messages that are for one of them, and their end.
+ */
+#include "broker/gate/login_table.h"
+
+#include "common/conn_id.h"
+#include "common/id_table.h"
+#include "common/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct login_table {
+	struct login_env env;
+	char known_methods[MSG_METHODS_MAX + 1];
+	struct id_table *logins;
+	size_t logins_max, served_max;
+	struct login *over; /* to be freed by the reaper */
+	struct event *reaper;
+};
+
+/* How many are served; those after them are told so. */
+static size_t
+served_max(const struct login_table_params *p)
+{
+	size_t refusals = p->logins_max / 4 < LOGIN_TABLE_REFUSALS_MAX ? p->logins_max / 4
+								       : LOGIN_TABLE_REFUSALS_MAX;
+	size_t rest = p->logins_max - refusals;
+
+	return rest < p->config->limits.unauthenticated_max ? rest
+							    : p->config->limits.unauthenticated_max;
+}
+
+static void
+free_over(struct login_table *t)
+{
+	while (t->over != NULL)
+		login_free(login_pop(&t->over));
+}
+
+/* Logins end inside their own callbacks; they are freed here, from the loop. */
+static void
+on_reap(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	free_over(arg);
+}
+
+static void
+on_over(void *arg, struct login *l)
+{
+	struct login_table *t = arg;
+
+	if (id_table_remove(t->logins, login_id(l)) != NULL)
+		login_push(&t->over, l);
+	event_active(t->reaper, 0, 0);
+}
+
+enum err
+login_table_new(const struct login_table_params *params, struct login_table **out)
+{
+	struct login_table *t = calloc(1, sizeof(*t));
+	enum err e;
+
+	if (t == NULL)
+		return ERR_NOMEM;
+	t->env = (struct login_env){
+		.base = params->base,
+		.config = params->config,
+		.links = params->links,
+		.client_transport = params->client_transport,
+		.banner = params->banner,
+		.known_methods = t->known_methods,
+		.on_over = on_over,
+		.arg = t,
+	};
+	t->logins_max = params->logins_max;
+	t->served_max = served_max(params);
+	e = id_table_new(params->logins_max, &t->logins);
+	if (e == OK) {
+		t->reaper = event_new(params->base, -1, 0, on_reap, t);
+		e = t->reaper != NULL ? OK : ERR_NOMEM;
+	}
+	if (e != OK) {
+		login_table_free(t);
+		return e;
+	}
+	*out = t;
+	return OK;
+}
+
+void
+login_table_free(struct login_table *t)
+{
+	struct login *l;
+	size_t at = 0;
+
+	if (t == NULL)
+		return;
+	while (t->logins != NULL && (l = id_table_next(t->logins, &at)) != NULL)
+		login_free(l);
+	free_over(t);
+	id_table_free(t->logins);
+	if (t->reaper != NULL)
+		event_free(t->reaper);
+	free(t);
+}
+
+size_t
+login_table_count(const struct login_table *t)
+{
+	return id_table_count(t->logins);
+}
+
+struct login *
+login_table_find(const struct login_table *t, uint64_t id)
+{
+	return id_table_get(t->logins, id);
+}
+
+static void
+announce(struct login_table *t, const struct login *l, const struct addr *client)
+{
+	struct msg_accepted m = {.conn = login_id(l), .client = *client};
+
+	/* A director that is away hears of it when it is back. */
+	if (gate_links_to_director(t->env.links, MSG_ACCEPTED, msg_accepted_fields, &m) != OK)
+		log_debug("a client was not announced: the director is away");
+}
+
+enum err
+login_table_add(struct login_table *t, int fd, const struct addr *client)
+{
+	size_t n = id_table_count(t->logins);
+	struct login *l;
+	uint64_t id;
+	enum err e;
+
+	if (n >= t->logins_max) {
+		close(fd);
+		return OK;
+	}
+	e = conn_id_new(&id);
+	if (e != OK) {
+		close(fd);
+		return e;
+	}
+	e = login_new(&t->env, fd, id, client, &l);
+	if (e != OK)
+		return e;
+	e = id_table_add(t->logins, id, l);
+	if (e != OK) {
+		login_free(l);
+		return e;
+	}
+	announce(t, l, client);
+	if (n >= t->served_max)
+		login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS,
+			"too many people are logging in at once (limits.unauthenticated_max), "
+			"please try again in a moment");
+	return OK;
+}
+
+/* --- messages --- */
+
+static bool
+decode(const struct message_field *fields, const struct ipc_message *m, void *out)
+{
+	if (message_decode(fields, m->body, out) == OK)
+		return true;
+	log_error("a message of type %u is malformed and ignored", m->type);
+	return false;
+}
+
+static void
+on_placed(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
+{
+	struct msg_placed placed;
+	struct login *l;
+	int fd;
+
+	(void)peer;
+	if (!decode(msg_placed_fields, m, &placed) || m->n_fds != 1)
+		return;
+	l = login_table_find(t, placed.conn);
+	if (l == NULL)
+		return;
+	fd = m->fds[0];
+	m->fds[0] = -1;
+	login_on_placed(l, &placed, fd);
+}
+
+static void
+on_not_placed(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
+{
+	struct msg_not_placed answer;
+	struct login *l;
+
+	(void)peer;
+	if (!decode(msg_not_placed_fields, m, &answer))
+		return;
+	l = login_table_find(t, answer.conn);
+	if (l != NULL)
+		login_on_not_placed(l, &answer);
+}
+
+static void
+on_refuse(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
+{
+	struct msg_refuse refuse;
+	char text[MSG_TEXT_MAX + 1];
+	struct login *l;
+
+	(void)peer;
+	if (!decode(msg_refuse_fields, m, &refuse))
+		return;
+	l = login_table_find(t, refuse.conn);
+	if (l == NULL)
+		return;
+	log_printable(refuse.text, text, sizeof(text));
+	login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS, text);
+}
+
+static void
+on_known_methods(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
+{
+	struct msg_known_methods known;
+
+	(void)peer;
+	if (!decode(msg_known_methods_fields, m, &known))
+		return;
+	snprintf(t->known_methods, sizeof(t->known_methods), "%.*s", (int)known.methods.len,
+		(const char *)known.methods.ptr);
+}
+
+static void
+on_kex_signed(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
+{
+	struct msg_kex_signed answer;
+	struct login *l;
+
+	(void)peer;
+	if (!decode(msg_kex_signed_fields, m, &answer))
+		return;
+	l = login_table_find(t, answer.conn);
+	if (l != NULL)
+		login_on_kex_signed(l, &answer);
+}
+
+static void
+on_offered(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
+{
+	struct msg_offered answer;
+	struct login *l;
+
+	(void)peer;
+	if (!decode(msg_offered_fields, m, &answer))
+		return;
+	l = login_table_find(t, answer.conn);
+	if (l != NULL)
+		login_on_offered(l, &answer);
+}
+
+static void
+on_proved(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
+{
+	struct msg_proved answer;
+	struct login *l;
+
+	(void)peer;
+	if (!decode(msg_proved_fields, m, &answer))
+		return;
+	l = login_table_find(t, answer.conn);
+	if (l != NULL)
+		login_on_proved(l, &answer);
+}
+
+static void
+on_handed_over(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
+{
+	struct msg_handed_over answer;
+	struct login *l;
+
+	if (!decode(msg_handed_over_fields, m, &answer))
+		return;
+	l = login_table_find(t, answer.conn);
+	if (l != NULL)
+		login_on_handed_over(l, peer, &answer);
+}
+
+static const struct handler {
+	uint16_t type;
+	enum role_kind from;
+	void (*handle)(struct login_table *t, const struct role_peer *peer, struct ipc_message *m);
+} handlers[] = {
+	{MSG_PLACED, ROLE_DIRECTOR, on_placed},
+	{MSG_NOT_PLACED, ROLE_DIRECTOR, on_not_placed},
+	{MSG_REFUSE, ROLE_DIRECTOR, on_refuse},
+	{MSG_KNOWN_METHODS, ROLE_DIRECTOR, on_known_methods},
+	{MSG_KEX_SIGNED, ROLE_KEYHOLDER, on_kex_signed},
+	{MSG_OFFERED, ROLE_KEYHOLDER, on_offered},
+	{MSG_PROVED, ROLE_KEYHOLDER, on_proved},
+	{MSG_HANDED_OVER, ROLE_RELAY, on_handed_over},
+};
+
+bool
+login_table_on_message(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
+{
+	for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
+		if (handlers[i].type == m->type && handlers[i].from == peer->kind) {
+			handlers[i].handle(t, peer, m);
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+login_table_on_link_up(struct login_table *t, const struct role_peer *peer)
+{
+	struct login *l;
+	size_t at = 0;
+
+	while ((l = id_table_next(t->logins, &at)) != NULL)
+		login_on_link_up(l, peer);
+}
+
+void
+login_table_on_link_down(struct login_table *t, const struct role_peer *peer)
+{
+	struct login *l;
+	size_t at = 0;
+
+	while ((l = id_table_next(t->logins, &at)) != NULL)
+		login_on_link_down(l, peer);
+}
