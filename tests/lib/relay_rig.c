@@ -1,7 +1,7 @@
 /*
  * A relay process's inside on a bench.
  */
-#include "tests/lib/relay_rig.h"
+#include "tests/lib/relay_rig_impl.h"
 
 #include "broker/relay/connection.h"
 #include "broker/relay/process.h"
@@ -17,38 +17,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define KEEP_MAX ((size_t)256 << 20)
 #define QUIET_TURNS 6
 /* What was sent over TCP may take a moment, even on loopback. */
 #define QUIET_TURNS_TCP 50
 #define PAUSE_TCP_US 1000
 #define TURNS_MAX 2000000
-#define READ_SIZE ((size_t)256 * 1024)
-#define FNV_START 0xcbf29ce484222325U
-#define FNV_PRIME 0x100000001b3U
-
-struct rig_end {
-	struct rig *rig;
-	struct ipc *ipc;
-	struct buf log; /* (u16 type, string body) of each message */
-};
-
-struct rig {
-	struct rig_options options;
-	struct event_base *base;
-	struct config *config;
-	struct process *process;
-	struct rig_peer ssh, node;
-	struct transport_config ours[SIDES];
-	struct transport *legs[SIDES]; /* before the hand-over */
-	int fds[SIDES]; /* the relay's ends, before the hand-over */
-	struct rig_end gate, director, keyholder;
-	struct buf kept; /* requests that the keyholder keeps to itself: (u16 type, string body) */
-	bool holds_signatures;
-	bool is_quiet;
-	uint64_t id;
-	struct buf last; /* what rig_next gave out */
-};
 
 static uint64_t fake_now = 1000000;
 
@@ -64,228 +37,6 @@ any_host_key(void *arg, struct span host_key)
 	(void)arg;
 	(void)host_key;
 	return true;
-}
-
-/* --- the keyholder --- */
-
-static void
-answer_kex_sign(struct rig *r, struct span body)
-{
-	struct msg_kex_sign m;
-	struct msg_kex_signed answer;
-	struct buf signature = {0}, b = {0};
-	char alg[KEXINIT_NAME_SIZE];
-
-	rig_must(message_decode(msg_kex_sign_fields, body, &m) == OK, "reading KEX_SIGN");
-	(void)snprintf(alg, sizeof(alg), "%.*s", (int)m.host_key_alg.len,
-		(const char *)m.host_key_alg.ptr);
-	rig_sign_exchange(kex_by_name(m.method), alg,
-		(struct kex_transcript){.client_ident = m.client_ident,
-			.server_ident = m.server_ident,
-			.client_kexinit = m.client_kexinit,
-			.server_kexinit = m.server_kexinit,
-			.client_public = m.client_public,
-			.server_public = m.server_public,
-			.secret = m.secret},
-		RIG_KEY_BROKER, &signature);
-	answer = (struct msg_kex_signed){.conn = m.conn,
-		.request = m.request,
-		.host_key = pubkey_blob(privkey_public(rig_key(RIG_KEY_BROKER))),
-		.signature = buf_span(&signature)};
-	rig_must(message_encode(msg_kex_signed_fields, &answer, &b) == OK, "writing KEX_SIGNED");
-	rig_must(ipc_send(r->keyholder.ipc, MSG_KEX_SIGNED, buf_span(&b), NULL, 0) == OK,
-		"sending KEX_SIGNED");
-	buf_clear(&signature);
-	buf_clear(&b);
-}
-
-static void
-answer_hostkeys_prove(struct rig *r, struct span body)
-{
-	static const char signatures[] = "\0\0\0\5proof";
-	struct msg_hostkeys_prove m;
-	struct msg_hostkeys_proved answer;
-	struct buf b = {0};
-
-	rig_must(message_decode(msg_hostkeys_prove_fields, body, &m) == OK,
-		"reading HOSTKEYS_PROVE");
-	answer = (struct msg_hostkeys_proved){.conn = m.conn,
-		.request = m.request,
-		.signatures = span_of(signatures, sizeof(signatures) - 1)};
-	rig_must(message_encode(msg_hostkeys_proved_fields, &answer, &b) == OK, "writing");
-	rig_must(ipc_send(r->keyholder.ipc, MSG_HOSTKEYS_PROVED, buf_span(&b), NULL, 0) == OK,
-		"sending HOSTKEYS_PROVED");
-	buf_clear(&b);
-}
-
-static void
-answer_as_keyholder(struct rig *r, uint16_t type, struct span body)
-{
-	if (type == MSG_KEX_SIGN)
-		answer_kex_sign(r, body);
-	if (type == MSG_HOSTKEYS_PROVE)
-		answer_hostkeys_prove(r, body);
-}
-
-void
-rig_hold_signatures(struct rig *r, bool hold)
-{
-	struct wire_reader reader;
-	struct buf kept = {0};
-	struct span body;
-	uint16_t type;
-
-	r->holds_signatures = hold;
-	if (hold)
-		return;
-	buf_take(&kept, &r->kept);
-	reader = wire_reader_of(buf_span(&kept));
-	while (wire_left(&reader) > 0) {
-		rig_must(
-			wire_get_u16(&reader, &type) == OK && wire_get_string(&reader, &body) == OK,
-			"reading a kept request");
-		answer_as_keyholder(r, type, body);
-	}
-	buf_clear(&kept);
-}
-
-static void
-send_host_keys(struct rig *r)
-{
-	struct buf keys = {0}, b = {0};
-	struct msg_host_keys m = {.algorithms = span_str("ssh-ed25519")};
-
-	if (!r->options.has_no_host_keys)
-		rig_must(wire_put_string(
-				 &keys, pubkey_blob(privkey_public(rig_key(RIG_KEY_BROKER)))) == OK,
-			"packing keys");
-	m.keys = buf_span(&keys);
-	rig_must(message_encode(msg_host_keys_fields, &m, &b) == OK, "writing HOST_KEYS");
-	rig_must(ipc_send(r->keyholder.ipc, MSG_HOST_KEYS, buf_span(&b), NULL, 0) == OK,
-		"sending HOST_KEYS");
-	buf_clear(&keys);
-	buf_clear(&b);
-}
-
-/* --- links --- */
-
-static void
-note(struct buf *log, uint16_t type, struct span body)
-{
-	rig_must(wire_put_u16(log, type) == OK && wire_put_string(log, body) == OK,
-		"noting a message");
-}
-
-static void
-on_message(void *arg, struct ipc_message *m)
-{
-	struct rig_end *end = arg;
-	struct rig *r = end->rig;
-
-	r->is_quiet = false;
-	note(&end->log, m->type, m->body);
-	if (end != &r->keyholder)
-		return;
-	if (r->holds_signatures)
-		note(&r->kept, m->type, m->body);
-	else
-		answer_as_keyholder(r, m->type, m->body);
-}
-
-static void
-on_closed(void *arg, enum err why)
-{
-	struct rig_end *end = arg;
-
-	(void)why;
-	end->rig->is_quiet = false;
-	ipc_free(end->ipc);
-	end->ipc = NULL;
-}
-
-static void
-link_end(struct rig *r, struct rig_end *end, enum role_kind kind)
-{
-	struct role_peer peer = {.kind = kind, .pid = 1};
-	int fds[2];
-
-	ipc_free(end->ipc);
-	end->ipc = NULL;
-	rig_must(ipc_pair(fds) == OK, "making a pair");
-	rig_must(ipc_new(r->base, fds[0], on_message, on_closed, end, &end->ipc) == OK, "a link");
-	links_add(&r->process->links, &peer, fds[1]);
-}
-
-void
-rig_link_director(struct rig *r)
-{
-	link_end(r, &r->director, ROLE_DIRECTOR);
-}
-
-void
-rig_link_keyholder(struct rig *r)
-{
-	link_end(r, &r->keyholder, ROLE_KEYHOLDER);
-	send_host_keys(r);
-}
-
-void
-rig_drop_keyholder(struct rig *r)
-{
-	ipc_free(r->keyholder.ipc);
-	r->keyholder.ipc = NULL;
-	rig_run(r);
-}
-
-void
-rig_send_as_director(struct rig *r, uint16_t type, struct span body)
-{
-	rig_must(ipc_send(r->director.ipc, type, body, NULL, 0) == OK, "sending as director");
-}
-
-static const struct rig_end *
-end_for(const struct rig *r, uint16_t type)
-{
-	if (type == MSG_HANDED_OVER)
-		return &r->gate;
-	return type >= MSG_KEX_SIGN ? &r->keyholder : &r->director;
-}
-
-static size_t
-look_up(const struct rig *r, uint16_t type, struct span *last)
-{
-	struct wire_reader reader = wire_reader_of(buf_span(&end_for(r, type)->log));
-	struct span body;
-	uint16_t found;
-	size_t n = 0;
-
-	while (wire_left(&reader) > 0) {
-		rig_must(wire_get_u16(&reader, &found) == OK &&
-				wire_get_string(&reader, &body) == OK,
-			"reading a message back");
-		if (found == type) {
-			n++;
-			*last = body;
-		}
-	}
-	return n;
-}
-
-size_t
-rig_n_messages(const struct rig *r, uint16_t type)
-{
-	struct span last;
-
-	return look_up(r, type, &last);
-}
-
-struct span
-rig_last_message(const struct rig *r, uint16_t type)
-{
-	struct span last = span_of(NULL, 0);
-
-	(void)look_up(r, type, &last);
-	return last;
 }
 
 /* --- sockets --- */
@@ -376,7 +127,7 @@ config_for(enum transport_role role, const char *ident, const char *cipher, uint
 		.host_keys = "ssh-ed25519",
 		.ciphers = cipher,
 		.rekey_bytes = rekey_bytes,
-		.waiting_max = KEEP_MAX,
+		.waiting_max = RIG_KEEP_MAX,
 		.host_key_ok = any_host_key};
 }
 
@@ -437,13 +188,13 @@ rig_new(const struct rig_options *options)
 	r->config = make_config(&r->options);
 	rig_must(process_new(r->base, r->config, fake_clock, &r->process) == OK, "process_new");
 	r->gate.rig = r->director.rig = r->keyholder.rig = r;
-	buf_init(&r->gate.log, KEEP_MAX);
-	buf_init(&r->director.log, KEEP_MAX);
-	buf_init(&r->keyholder.log, KEEP_MAX);
-	buf_init(&r->kept, KEEP_MAX);
+	buf_init(&r->gate.log, RIG_KEEP_MAX);
+	buf_init(&r->director.log, RIG_KEEP_MAX);
+	buf_init(&r->keyholder.log, RIG_KEEP_MAX);
+	buf_init(&r->kept, RIG_KEEP_MAX);
 	begin_peer(r, &r->ssh, SIDE_CLIENT);
 	begin_peer(r, &r->node, SIDE_NODE);
-	link_end(r, &r->gate, ROLE_GATE);
+	rig_link_end(r, &r->gate, ROLE_GATE);
 	rig_link_director(r);
 	if (!r->options.has_no_keyholder)
 		rig_link_keyholder(r);

@@ -4,6 +4,7 @@
 #include "tests/lib/relay_rig.h"
 
 #include "broker/relay/connection.h"
+#include "broker/relay/flow.h"
 #include "broker/relay/process.h"
 #include "common/ssh/wire.h"
 
@@ -286,6 +287,30 @@ Test(relay, data_waits_for_keys_within_bounds)
 	rig_hold_signatures(r, false);
 	rig_run(r);
 	assert_same(rig_node(r), rig_ssh(r), "after the rekey");
+	rig_free(r);
+}
+
+/* The answer to our own KEXINIT stands behind data: there is room for that beyond the mark, up to the maximum. */
+Test(relay, a_leg_whose_answer_to_a_rekey_is_due_is_read_past_the_mark)
+{
+	struct rig *r = rig_open(&(struct rig_options){.limits = "\"relay_mark_bytes\": 65536"});
+	struct connection *c = rig_connection(r);
+	struct leg *node = &c->legs[SIDE_NODE];
+
+	count_only(r);
+	rig_ssh(r)->is_stalled = true;
+	rig_bulk(rig_node(r), 30, 32768);
+	rig_run(r);
+	cr_assert_eq(flow_of(c, SIDE_NODE), FLOW_MARK);
+	cr_assert_eq(transport_rekey(node->transport), OK);
+	node->rekey_is_own = true;
+	connection_settle(c);
+	rig_run(r);
+	cr_assert_eq(rig_node(r)->n_keys, 1, "the node's answer was not read");
+	cr_assert_eq(c->n_rekeys, 1);
+	rig_ssh(r)->is_stalled = false;
+	rig_run(r);
+	assert_same(rig_node(r), rig_ssh(r), "after the stall");
 	rig_free(r);
 }
 
