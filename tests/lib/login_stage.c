@@ -19,6 +19,8 @@
 #define KEEP_MAX ((size_t)64 << 20)
 #define QUIET_TURNS 8
 #define TURNS_MAX 100000
+#define SESSIONS_MAX 64
+#define NOW_S 1750000000
 
 static void
 must(bool ok, const char *what)
@@ -367,13 +369,35 @@ is_linked(void *arg, const struct role_peer *peer)
 	return true;
 }
 
+static uint64_t
+now_s(void *arg)
+{
+	(void)arg;
+	return NOW_S;
+}
+
+static void
+make_keyholder(struct stage *s)
+{
+	struct config_list no_preference = {NULL, 0};
+	struct privkey *host = NULL, *ca = NULL;
+
+	must(privkey_generate(KEY_ED25519, 0, &host) == OK, "making a key");
+	must(privkey_generate(KEY_ED25519, 0, &ca) == OK, "making a key");
+	must(keys_new(&host, 1, ca, &no_preference, &s->keys) == OK, "taking keys");
+	s->core = (struct core){.config = s->config,
+		.keys = s->keys,
+		.clock = {now_s, NULL},
+		.is_linked = is_linked};
+	must(sessions_new(SESSIONS_MAX, &s->core.sessions) == OK, "making a keyholder");
+}
+
 static void
 answer_request(struct stage *s, uint16_t type, struct span body)
 {
 	struct reply reply = {0};
 
-	must(requests_handle(&s->world.core, &s->gate, type, body, &reply) == OK,
-		"asking the keyholder");
+	must(requests_handle(&s->core, &s->gate, type, body, &reply) == OK, "asking the keyholder");
 	if (reply.type != 0 && s->keyholder.ipc != NULL)
 		send_message(&s->keyholder, reply.type, buf_span(&reply.body));
 	reply_clear(&reply);
@@ -479,7 +503,7 @@ on_end_message(void *arg, struct ipc_message *m)
 		on_hand_over(end, m);
 	else if (m->type == MSG_ACCEPTED)
 		note_login(s);
-	else if (m->type == MSG_PLACE && !s->director_waits)
+	else if (m->type == MSG_PLACE && !s->director_waits && s->n_nodes < STAGE_NODES_MAX)
 		stage_place(s);
 }
 
@@ -517,8 +541,8 @@ stage_unlink(struct stage *s, struct stage_end *end)
 void
 stage_restart_keyholder(struct stage *s)
 {
-	sessions_free(s->world.core.sessions);
-	must(sessions_new(WORLD_SESSIONS_MAX, &s->world.core.sessions) == OK, "forgetting all");
+	sessions_free(s->core.sessions);
+	must(sessions_new(SESSIONS_MAX, &s->core.sessions) == OK, "forgetting all");
 	buf_clear(&s->requests);
 	stage_link(s, &s->keyholder);
 }
@@ -673,7 +697,7 @@ make_gate(struct stage *s, const char *banner)
 {
 	s->ours = (struct transport_config){.role = TRANSPORT_SERVER,
 		.ident = version_for_client(),
-		.host_keys = keys_algorithms(s->world.keys)};
+		.host_keys = keys_algorithms(s->keys)};
 	s->base = event_base_new();
 	must(s->base != NULL, "making a loop");
 	must(gate_links_new(s->base, &links_events, s, &s->links) == OK, "making links");
@@ -700,10 +724,8 @@ stage_new(const char *limits, const char *banner)
 		s->nodes[i].peer.fd = -1;
 	buf_init(&s->requests, KEEP_MAX);
 	s->gate = (struct role_peer){ROLE_GATE, 0, 77};
-	world_init(&s->world);
 	s->config = make_config(limits);
-	s->world.core.config = s->config;
-	s->world.core.is_linked = is_linked;
+	make_keyholder(s);
 	make_gate(s, banner);
 	end_init(s, &s->director, ROLE_DIRECTOR, 0);
 	end_init(s, &s->keyholder, ROLE_KEYHOLDER, 0);
@@ -736,8 +758,9 @@ stage_free(struct stage *s)
 	buf_clear(&s->requests);
 	buf_clear(&s->connection);
 	event_base_free(s->base);
+	sessions_free(s->core.sessions);
+	keys_free(s->keys);
 	config_free(s->config);
-	world_clear(&s->world);
 	free(s);
 	must(count_fds() == n_before, "closing all descriptors");
 }
@@ -887,16 +910,29 @@ find_timer(const struct event_base *base, const struct event *ev, void *arg)
 	return 0;
 }
 
-void
-stage_fire_goodbye(struct stage *s)
+static struct event *
+goodbye_timer(struct stage *s)
 {
 	struct search search = {0};
 
-	must(stage_login(s) != NULL, "finding the login");
+	if (stage_login(s) == NULL)
+		return NULL;
 	search.arg = stage_login(s)->client;
 	(void)event_base_foreach_event(s->base, find_timer, &search);
-	must(search.found != NULL, "finding a goodbye's timer");
-	fire(s, search.found);
+	return search.found;
+}
+
+bool
+stage_says_goodbye(struct stage *s)
+{
+	return goodbye_timer(s) != NULL;
+}
+
+void
+stage_fire_goodbye(struct stage *s)
+{
+	must(stage_says_goodbye(s), "finding a goodbye's timer");
+	fire(s, goodbye_timer(s));
 }
 
 unsigned

@@ -9,13 +9,13 @@
 #define TESTS_LIB_LOGIN_STAGE_H
 
 #include "broker/gate/login_table.h"
+#include "broker/keyholder/core.h"
 #include "common/ssh/auth_msg.h"
 #include "common/ssh/transport.h"
-#include "tests/lib/keyholder_world.h"
 
 #define STAGE_NODES_MAX 6
 #define STAGE_RELAYS 2
-#define STAGE_SEEN_MAX 256
+#define STAGE_SEEN_MAX 512
 #define STAGE_TYPE_MAX 128
 
 /* A peer on a socket: a transport, and what has come of it. */
@@ -82,7 +82,8 @@ struct stage {
 	struct gate_links *links;
 	struct login_table *table;
 	struct transport_config ours; /* of client legs */
-	struct keyholder_world world;
+	struct core core; /* of the keyholder */
+	struct keys *keys;
 	struct role_peer gate;
 	struct stage_end director, keyholder, relays[STAGE_RELAYS];
 	struct stage_message seen[STAGE_SEEN_MAX]; /* what came over the links */
@@ -152,6 +153,7 @@ void stage_last(const struct stage *s, enum message_type type, const struct mess
 /* These timers must be running, and fire now. */
 void stage_fire_grace(struct stage *s);
 void stage_fire_step(struct stage *s);
+bool stage_says_goodbye(struct stage *s);
 /* The time for the goodbye is over. */
 void stage_fire_goodbye(struct stage *s);
 /* For how many seconds, about, does the step's timer run?  0: it does not. */

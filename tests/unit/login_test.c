@@ -3,7 +3,10 @@
  */
 #include "broker/gate/login_impl.h"
 #include "common/ssh/cert.h"
+#include "common/ssh/keyfile.h"
+#include "tests/lib/keyholder_world.h"
 #include "tests/lib/login_stage.h"
+#include "tests/lib/vector.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -14,17 +17,28 @@
 #define TINY_LIMITS "\"auth_tries_max\": 3, \"node_tries_max\": 3, \"unauthenticated_max\": 2"
 
 static struct stage *s;
+static struct privkey *user, *user_rsa, *user_ecdsa;
 
 static void
 init(void)
 {
+	struct buf text = {0};
+
 	s = stage_new(TINY_LIMITS, NULL);
+	cr_assert_eq(privkey_generate(KEY_ED25519, 0, &user), OK);
+	cr_assert_eq(privkey_generate(KEY_ECDSA_P256, 0, &user_ecdsa), OK);
+	vector_read("rsa", &text);
+	cr_assert_eq(keyfile_parse(buf_span(&text), &user_rsa), OK);
+	buf_clear(&text);
 }
 
 static void
 clear(void)
 {
 	stage_free(s);
+	privkey_free(user);
+	privkey_free(user_ecdsa);
+	privkey_free(user_rsa);
 }
 
 TestSuite(login, .init = init, .fini = clear);
@@ -527,21 +541,21 @@ Test(login, a_key_is_asked_about_then_proved_then_handed_over)
 	char fingerprint[KEY_FINGERPRINT_SIZE];
 
 	begin();
-	client_asks_about_key(s->world.user, "ssh-ed25519");
+	client_asks_about_key(user, "ssh-ed25519");
 	node_hears_query();
 	node_says_pk_ok();
 	cr_assert(stage_next(&s->client, &got));
 	cr_assert_eq(auth_pk_ok_parse(got, &ok), OK);
 	/* It is the user's key that is said to do, not our certificate. */
 	cr_assert(span_is(ok.algorithm, "ssh-ed25519"));
-	cr_assert(span_equal(ok.key, pubkey_blob(privkey_public(s->world.user))));
-	client_signs(s->world.user, "ssh-ed25519");
+	cr_assert(span_equal(ok.key, pubkey_blob(privkey_public(user))));
+	client_signs(user, "ssh-ed25519");
 	node_hears_signature();
 	cr_assert_eq(stage_n(s, MSG_OFFER), 1);
 	node_says_success();
 	relay_has_it("publickey");
 	cr_assert_eq(message_decode(msg_connection_fields, buf_span(&s->connection), &c), OK);
-	key_fingerprint(pubkey_blob(privkey_public(s->world.user)), fingerprint);
+	key_fingerprint(pubkey_blob(privkey_public(user)), fingerprint);
 	cr_assert(span_is(c.fingerprint, fingerprint));
 	relay_carries_on();
 }
@@ -552,10 +566,10 @@ Test(login, every_kind_of_key_works_without_a_question_first)
 		const struct privkey *key;
 		const char *algorithm;
 	} const cases[] = {
-		{s->world.user, "ssh-ed25519"},
-		{s->world.user_rsa, "rsa-sha2-256"},
-		{s->world.user_rsa, "rsa-sha2-512"},
-		{s->world.user_ecdsa, "ecdsa-sha2-nistp256"},
+		{user, "ssh-ed25519"},
+		{user_rsa, "rsa-sha2-256"},
+		{user_rsa, "rsa-sha2-512"},
+		{user_ecdsa, "ecdsa-sha2-nistp256"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -570,13 +584,13 @@ Test(login, every_kind_of_key_works_without_a_question_first)
 
 Test(login, a_hostbound_request_works_with_our_host_key_alone)
 {
-	struct wire_reader keys = wire_reader_of(keys_host_blobs(s->world.keys));
+	struct wire_reader keys = wire_reader_of(keys_host_blobs(s->keys));
 	struct world_request rq;
 	struct span host_key;
 
 	begin();
-	rq = signed_by(s->world.user, "ssh-ed25519");
-	rq.host_key = pubkey_blob(privkey_public(s->world.user));
+	rq = signed_by(user, "ssh-ed25519");
+	rq.host_key = pubkey_blob(privkey_public(user));
 	client_signs_request(&rq);
 	client_hears_failure(ALL_METHODS, false);
 	node_hears_nothing();
@@ -593,7 +607,7 @@ Test(login, a_wrong_signature_is_a_failure_that_the_node_never_sees)
 	struct world_request rq;
 
 	begin();
-	rq = signed_by(s->world.user, "ssh-ed25519");
+	rq = signed_by(user, "ssh-ed25519");
 	rq.signs_user = "bob";
 	client_signs_request(&rq);
 	client_hears_failure(ALL_METHODS, false);
@@ -603,26 +617,26 @@ Test(login, a_wrong_signature_is_a_failure_that_the_node_never_sees)
 Test(login, a_key_that_cannot_be_used_is_a_failure_and_the_next_one_works)
 {
 	begin();
-	client_asks_about_key(s->world.user, "ssh-dss");
+	client_asks_about_key(user, "ssh-dss");
 	client_hears_failure(ALL_METHODS, false);
-	client_asks_about_key(s->world.user, "rsa-sha2-512");
+	client_asks_about_key(user, "rsa-sha2-512");
 	client_hears_failure(ALL_METHODS, false);
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	node_hears_signature();
 }
 
 Test(login, the_second_key_works_when_the_first_is_refused)
 {
 	begin();
-	client_asks_about_key(s->world.user_rsa, "rsa-sha2-512");
+	client_asks_about_key(user_rsa, "rsa-sha2-512");
 	node_hears_query();
 	node_says_failure(ALL_METHODS, false);
 	client_hears_failure(ALL_METHODS, false);
-	client_asks_about_key(s->world.user, "ssh-ed25519");
+	client_asks_about_key(user, "ssh-ed25519");
 	node_hears_query();
 	node_says_pk_ok();
 	client_hears(SSH_MSG_USERAUTH_PK_OK);
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	node_hears_signature();
 	node_says_success();
 	relay_has_it("publickey");
@@ -631,14 +645,14 @@ Test(login, the_second_key_works_when_the_first_is_refused)
 Test(login, a_node_may_want_two_keys_and_gets_two_different_ones)
 {
 	begin();
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	node_hears_signature();
 	node_says_failure("publickey", true);
 	client_hears_failure("publickey", true);
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	client_hears_failure("publickey", false);
 	node_hears_nothing();
-	client_signs(s->world.user_ecdsa, "ecdsa-sha2-nistp256");
+	client_signs(user_ecdsa, "ecdsa-sha2-nistp256");
 	node_hears_signature();
 	node_says_success();
 	relay_has_it("publickey+publickey");
@@ -647,7 +661,7 @@ Test(login, a_node_may_want_two_keys_and_gets_two_different_ones)
 Test(login, a_key_then_a_password)
 {
 	begin();
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	node_hears_signature();
 	node_says_failure("password", true);
 	client_hears_failure("password", true);
@@ -867,7 +881,7 @@ Test(login, questions_about_keys_that_would_do_are_no_failures)
 {
 	begin();
 	for (int i = 0; i < 6; i++) {
-		client_asks_about_key(s->world.user, "ssh-ed25519");
+		client_asks_about_key(user, "ssh-ed25519");
 		node_hears_query();
 		node_says_pk_ok();
 		client_hears(SSH_MSG_USERAUTH_PK_OK);
@@ -1114,7 +1128,7 @@ Test(login, a_node_that_fails_after_none_is_followed_at_the_next_request)
 Test(login, a_key_that_was_asked_about_is_shown_to_the_next_node)
 {
 	begin();
-	client_asks_about_key(s->world.user, "ssh-ed25519");
+	client_asks_about_key(user, "ssh-ed25519");
 	node_hears_query();
 	stage_close(s, &stage_node(s)->peer);
 	cr_assert_eq(s->n_nodes, 2);
@@ -1123,7 +1137,7 @@ Test(login, a_key_that_was_asked_about_is_shown_to_the_next_node)
 	node_says_pk_ok();
 	client_hears(SSH_MSG_USERAUTH_PK_OK);
 	stage_close(s, &stage_node(s)->peer);
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	cr_assert_eq(s->n_nodes, 3);
 	node_hears_signature();
 	node_says_success();
@@ -1133,7 +1147,7 @@ Test(login, a_key_that_was_asked_about_is_shown_to_the_next_node)
 Test(login, a_signed_request_is_shown_to_the_next_node)
 {
 	begin();
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	node_hears_signature();
 	stage_close(s, &stage_node(s)->peer);
 	cr_assert_eq(s->n_nodes, 2);
@@ -1147,7 +1161,7 @@ Test(login, partial_success_by_key_is_replayed_and_the_lists_stay)
 	struct msg_place place;
 
 	begin();
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	node_hears_signature();
 	node_says_failure("password", true);
 	client_hears_failure("password", true);
@@ -1168,7 +1182,7 @@ Test(login, partial_success_by_key_is_replayed_and_the_lists_stay)
 Test(login, a_replay_that_is_refused_ends_it)
 {
 	begin();
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	node_says_failure("password", true);
 	client_hears_failure("password", true);
 	stage_close(s, &stage_node(s)->peer);
@@ -1323,7 +1337,7 @@ Test(login, nonsense_from_a_node_is_its_failure)
 
 	for (size_t i = 0; i < ARRAY_LEN(nonsense); i++) {
 		begin();
-		client_asks_about_key(s->world.user, "ssh-ed25519");
+		client_asks_about_key(user, "ssh-ed25519");
 		node_hears_query();
 		stage_say(s, &stage_node(s)->peer, span_str(nonsense[i]));
 		expect_cause(NODE_FAILURE_PROTOCOL);
@@ -1366,7 +1380,7 @@ Test(login, a_packet_that_is_too_long_for_a_login_ends_the_leg_in_words)
 Test(login, a_node_that_does_not_answer_is_timed_out_and_the_next_one_asked)
 {
 	begin();
-	client_asks_about_key(s->world.user, "ssh-ed25519");
+	client_asks_about_key(user, "ssh-ed25519");
 	node_hears_query();
 	cr_assert(step_lasts(20));
 	stage_fire_step(s);
@@ -1541,12 +1555,12 @@ Test(login, a_keyholder_that_is_lost_ends_key_logins_in_words)
 	for (int i = 0; i < 2; i++) {
 		begin();
 		if (i == 1) {
-			client_asks_about_key(s->world.user, "ssh-ed25519");
+			client_asks_about_key(user, "ssh-ed25519");
 			node_says_pk_ok();
 			client_hears(SSH_MSG_USERAUTH_PK_OK);
 		}
 		s->keyholder_waits = true;
-		client_signs(s->world.user, "ssh-ed25519");
+		client_signs(user, "ssh-ed25519");
 		cr_assert_eq(state(), i == 0 ? LOGIN_OFFER : LOGIN_PROVE);
 		stage_unlink(s, &s->keyholder);
 		s->keyholder_waits = false;
@@ -1562,7 +1576,7 @@ Test(login, key_logins_without_a_keyholder_are_refused_and_passwords_are_not)
 	client_says_password("wrong");
 	node_says_failure("publickey", false);
 	client_hears_failure("publickey", false);
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	client_hears_goodbye(SSH_DISCONNECT_SERVICE_NOT_AVAILABLE, "interrupted for a moment");
 }
 
@@ -1571,7 +1585,7 @@ Test(login, a_restarted_keyholder_knows_nobody)
 	begin();
 	stage_unlink(s, &s->keyholder);
 	stage_restart_keyholder(s);
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	client_hears_goodbye(SSH_DISCONNECT_SERVICE_NOT_AVAILABLE, "restarted");
 }
 
@@ -1579,7 +1593,7 @@ Test(login, a_keyholder_that_says_nothing_is_given_up)
 {
 	begin();
 	s->keyholder_waits = true;
-	client_asks_about_key(s->world.user, "ssh-ed25519");
+	client_asks_about_key(user, "ssh-ed25519");
 	cr_assert_eq(state(), LOGIN_OFFER);
 	cr_assert(step_lasts(10));
 	stage_fire_step(s);
@@ -1596,7 +1610,7 @@ Test(login, answers_of_the_keyholder_to_other_questions_are_ignored)
 
 	begin();
 	s->keyholder_waits = true;
-	client_asks_about_key(s->world.user, "ssh-ed25519");
+	client_asks_about_key(user, "ssh-ed25519");
 	offered.conn = proved.conn = kex_signed.conn = s->id;
 	offered.request = stage_login(s)->request - 1;
 	proved.request = kex_signed.request = stage_login(s)->request;
@@ -1619,7 +1633,7 @@ Test(login, malformed_answers_of_the_keyholder_end_the_login_and_no_more)
 	for (int i = 0; i < 3; i++) {
 		begin();
 		s->keyholder_waits = true;
-		client_asks_about_key(s->world.user, "ssh-ed25519");
+		client_asks_about_key(user, "ssh-ed25519");
 		offered.conn = s->id;
 		offered.request = stage_login(s)->request;
 		if (i == 1)
@@ -1668,7 +1682,7 @@ Test(login, the_client_and_the_node_may_exchange_keys_again_in_between)
 	stage_rekey(s, &stage_node(s)->peer);
 	node_says_failure("password", false);
 	client_hears_failure("password", false);
-	client_signs(s->world.user, "ssh-ed25519");
+	client_signs(user, "ssh-ed25519");
 	node_hears_type(SSH_MSG_USERAUTH_REQUEST);
 	node_hears_signature();
 	node_says_success();
@@ -1747,11 +1761,11 @@ reach(enum login_state wanted)
 	client_says_none();
 	s->keyholder_waits = wanted == LOGIN_OFFER;
 	if (wanted == LOGIN_OFFER || wanted == LOGIN_PROVE)
-		client_asks_about_key(s->world.user, "ssh-ed25519");
+		client_asks_about_key(user, "ssh-ed25519");
 	if (wanted == LOGIN_PROVE) {
 		node_says_pk_ok();
 		s->keyholder_waits = true;
-		client_signs(s->world.user, "ssh-ed25519");
+		client_signs(user, "ssh-ed25519");
 	}
 	if (wanted == LOGIN_ANSWER || wanted == LOGIN_HAND_OVER)
 		client_says_password("right");
@@ -1877,7 +1891,7 @@ Test(login, a_client_that_cannot_be_told_ends_and_nobody_else)
 	for (int i = 0; i < 6; i++) {
 		begin();
 		if (i == 0)
-			client_asks_about_key(s->world.user, "ssh-ed25519");
+			client_asks_about_key(user, "ssh-ed25519");
 		else if (i < 3)
 			client_says_kbdint();
 		else if (i < 5)
