@@ -34,7 +34,7 @@ draw(void *arg, uint32_t n)
 static void
 build(const uint32_t *weights, size_t n, uint32_t users_max)
 {
-	char name[8];
+	char name[24];
 	char *key = (char *)(uintptr_t)POOL_CONFIG_HOST_KEY, *address = (char *)(uintptr_t) "::1";
 
 	w.now_ms = 1000000;

@@ -10,7 +10,7 @@
 #define N 1000
 
 struct item {
-	char name[16];
+	char name[32];
 	struct table_entry entry;
 };
 
