@@ -162,7 +162,7 @@ def run_sanitized(step, name, compiler, *options):
 
 def check_asan(step, _):
     """Clang's build is the sanitized one with the fuzz targets: one build less in every run."""
-    run_sanitized(step, "asan", "clang", "-DSSHBROKER_FUZZ=ON")
+    run_sanitized(step, "clang-asan", "clang", "-DSSHBROKER_FUZZ=ON")
 
 
 def check_gcc_asan(step, _):
@@ -194,7 +194,7 @@ def check_scenarios(step, full):
 
 
 def check_asan_scenarios(step, full):
-    run_scenarios(step, "asan", full, "broker", 64 if full else 16)
+    run_scenarios(step, "clang-asan", full, "broker", 64 if full else 16)
 
 
 def check_direct(step, full):
@@ -244,6 +244,8 @@ def summary(steps):
 
 
 def main():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda n, _: sys.exit(128 + n))  # the step's processes are ended on the way out
     full = "--full" in sys.argv[1:]
     names = [word for word in sys.argv[1:] if word != "--full"]
     unknown = [name for name in names if name not in ALL_STEPS]
