@@ -319,11 +319,6 @@ on_client_packet(struct login *l, struct span payload)
 static void
 on_sign(struct login *l, const struct transport_event *event)
 {
-	if (++l->n_exchanges > LOGIN_KEX_MAX) {
-		login_refuse(l, SSH_DISCONNECT_BY_APPLICATION,
-			"too many key exchanges before the login");
-		return;
-	}
 	l->exchange = event->exchange;
 	l->wants_signature = true;
 	login_ask_signature(l);

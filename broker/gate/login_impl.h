@@ -42,8 +42,6 @@ enum login_state {
 #define LOGIN_BANNER_BYTES_MAX ((size_t)256 * 1024)
 /* What is said to the client: a text of another role's, and the connection's id. */
 #define LOGIN_TEXT_MAX (MSG_TEXT_MAX + 32)
-/* Key exchanges of the client before it is logged in; each costs the keyholder a signature. */
-#define LOGIN_KEX_MAX 16
 
 /* A certificate made for the user's key, for the present node. */
 struct login_offer {
@@ -65,7 +63,6 @@ struct login {
 	struct event *step_timer; /* the present state */
 	struct event *later; /* the hand-over, outside of callbacks */
 
-	unsigned n_exchanges;
 	struct transport_exchange exchange; /* while the client leg waits for its signature */
 	bool wants_signature;
 	uint32_t request; /* number of the last question to the keyholder */

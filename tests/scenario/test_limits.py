@@ -68,3 +68,20 @@ def test_authentication_tries_are_bounded(brokered):
     status, text = client.answer(["wrong"] * 10, "echo in")
     assert status == 255
     assert text.count("assword:") <= 4, text
+
+
+def test_a_gate_takes_only_as_many_logins_as_it_has_descriptors_for(brokered):
+    pool = brokered(nodes=1, roles={"gates": 1})
+    pool.broker.stop()
+    pool.broker.prefix = ["prlimit", "--nofile=160:160"]
+    pool.broker.start()
+    gate, client = pool.broker.wait_role("gate"), pool.client()
+    assert client.out("echo in") == "in\n"
+    held = [stranger(pool) for _ in range(60)]
+    proc.wait_for(lambda: client.run("echo in").returncode == 255, "a refusal")
+    for s in held:
+        s.close()
+    proc.wait_for(lambda: client.run("echo in").stdout == b"in\n", "a login")
+    assert pool.broker.pids("gate") == [gate]
+    assert "limits.unauthenticated_max it would need" in pool.broker.log_since()
+    assert "no clients are accepted" not in pool.broker.log_since()

@@ -26,6 +26,7 @@ class Broker:
         self.socket = self.folder / "run" / "admin.sock"
         self.make_keys()
         self.process, self.known = None, set()
+        self.prefix = []  # a command that it is started by
         (self.folder / "run").mkdir(mode=0o755)
 
     def make_keys(self):
@@ -73,7 +74,7 @@ class Broker:
 
     def command(self):
         """It ends with us, however we end."""
-        return ["setpriv", "--pdeathsig", "TERM", proc.program("sshbrokerd"), "-c", self.file]
+        return [*self.prefix, "setpriv", "--pdeathsig", "TERM", proc.program("sshbrokerd"), "-c", self.file]
 
     def serves(self):
         """Gates and relays are there."""
