@@ -195,10 +195,11 @@ note_event(struct leg *l, const struct transport_event *event)
 enum err
 leg_step(struct leg *l, struct transport_event *event)
 {
+	uint8_t *bytes = l->in.data != NULL ? l->in.data + l->in.head : NULL;
 	size_t used = 0;
 	enum err e;
 
-	e = transport_step(l->t, l->in.data + l->in.head, l->in.len, &used, event);
+	e = transport_step(l->t, bytes, l->in.len, &used, event);
 	if (e != OK) {
 		if (e != ERR_AGAIN && l->err == OK)
 			l->err = e;
