@@ -19,6 +19,8 @@ def broker_or_skip():
 def temp():
     """The folder of this run; at the end nothing of ours may be left on the machine."""
     folder = proc.make_temp()
+    if proc.is_sanitized() and "SSHBROKER_ASAN_DIR" not in os.environ:
+        os.environ["SSHBROKER_ASAN_DIR"] = str(folder / "asan")
     yield folder
     proc.stop_all()
     if proc.is_sanitized():

@@ -81,8 +81,8 @@ def test_unix_socket_forwarding(client):
 def test_agent_forwarding(client):
     path = client.folder / "agent"
     agent = proc.spawn(["ssh-agent", "-D", "-a", path])
-    proc.wait_for(path.exists, "the agent")
     client.env["SSH_AUTH_SOCK"] = str(path)
+    proc.wait_for(lambda: client.local(["ssh-add", "-l"]).returncode == 1, "the agent, with no key yet")
     client.local(["ssh-add", client.key], check=True)
     listed = client.out("ssh-add -L", "-A", f"-oIdentityAgent={path}")
     proc.stop(agent)

@@ -114,4 +114,6 @@ class Client:
             yield p
         finally:
             self.ssh = plain
+            # Asked, not told by a signal: one that comes just before ssh's poll() is seen at the next packet only.
+            self.local([*plain, "-S", path, "-O", "exit", "pool"])
             proc.stop(p)

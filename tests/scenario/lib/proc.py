@@ -58,11 +58,11 @@ def sanitizer_env(folder):
 
 
 def sanitizer_folder():
-    """Where the findings of this run go: given by ./check, else a folder per user."""
-    folder = Path(os.environ.get("SSHBROKER_ASAN_DIR") or f"/tmp/sshbroker-asan-{os.getuid()}")
-    folder.mkdir(mode=0o1777, exist_ok=True)
+    """Where the findings of this run go; writable for all, since the roles of the broker are users of their own."""
+    folder = Path(os.environ.get("SSHBROKER_ASAN_DIR") or f"/tmp/sb-asan-{os.getpid()}")
+    folder.mkdir(exist_ok=True)
     with contextlib.suppress(PermissionError):
-        folder.chmod(0o1777)  # the roles of the broker are users of their own
+        folder.chmod(0o1777)
     return folder
 
 
