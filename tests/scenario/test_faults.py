@@ -134,15 +134,20 @@ def test_sessions_outlive_the_supervisor(brokered):
 
 def test_a_dead_relay_ends_its_sessions_and_no_others(brokered):
     pool = brokered()
-    sessions = [started(pool.client(), "echo up; exec cat") for _ in range(8)]
+    clients = [pool.client() for _ in range(8)]
+    sessions = {c.user.name: started(c, "echo up; exec cat") for c in clients}
+    rows = proc.wait_for(lambda: len(pool.broker.rows("connections")) == 8 and pool.broker.rows("connections"),
+                         "all connections are known")
+    index = int(proc.argv_of(pool.broker.pids("relay")[0])[2].split("/")[1])
+    doomed = {row["user"] for row in rows if row["relay"] == index}
+    assert 0 < len(doomed) < 8
     dead = pool.broker.kill("relay")
-    proc.wait_for(lambda: any(p.poll() is not None for p in sessions), "sessions of the dead relay end", 15)
+    for name in doomed:
+        assert sessions[name].wait(proc.seconds(15)) == 255
     pool.broker.wait_role("relay", but=[dead])
-    left = [p for p in sessions if p.poll() is None]
-    assert 0 < len(left) < 8
     assert logs_in(pool)
-    for p in left:
-        assert p.communicate(b"still\n", proc.seconds(15))[0] == b"still\n"
+    for name in sessions.keys() - doomed:
+        assert sessions[name].communicate(b"still\n", proc.seconds(15))[0] == b"still\n"
 
 
 def test_a_stopped_broker_tells_its_clients(brokered):
