@@ -1,4 +1,5 @@
 """The steps of ./check: each builds or runs something, counts what passed, and all of them are summed up."""
+import atexit
 import os
 import re
 import shutil
@@ -119,6 +120,7 @@ def sanitizer_folder():
     """Below /tmp: the roles of the broker are users of their own, who may not pass through every home."""
     folder = Path(tempfile.mkdtemp(prefix="sb-asan-", dir="/tmp"))
     folder.chmod(0o1777)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
