@@ -148,6 +148,23 @@ Test(login_roles, relays_take_turns)
 	}
 }
 
+Test(login_roles, a_relay_that_is_replaced_gets_no_second_try)
+{
+	int fds[2];
+
+	stage->relaying = STAGE_SAYS_NOTHING;
+	begin();
+	client_says_password("right");
+	node_says_success();
+	cr_assert_eq(ipc_pair(fds), OK);
+	gate_links_set(stage->links, &stage->relays[0].self, fds[0]);
+	stage_run(stage);
+	cr_assert(stage_login(stage) == NULL);
+	cr_assert_eq(stage_n(stage, MSG_HAND_OVER), 1);
+	all_are_told_once();
+	close(fds[1]);
+}
+
 /* --- the director --- */
 
 Test(login_roles, words_of_the_director_reach_the_user)
