@@ -76,5 +76,7 @@ void begin_on(const struct stage_manner *manner);
 void relay_has_it(const char *method);
 /* Whatever one end says now, the relay hears and can say too. */
 void relay_carries_on(void);
+/* A login that stays in this state; the relay will say nothing. */
+void reach(enum login_state wanted);
 
 #endif

@@ -43,33 +43,6 @@ Test(login_limits, one_that_is_being_handed_over_has_logged_in_in_time)
 
 /* --- clients that leave, or do not read --- */
 
-static void
-reach(enum login_state wanted)
-{
-	stage->director_waits = wanted == LOGIN_PLACE;
-	stage->nodes[0].manner.is_mute = wanted == LOGIN_DIAL;
-	stage->relaying = STAGE_SAYS_NOTHING;
-	if (wanted == LOGIN_KEX) {
-		stage_accept(stage);
-		stage_run(stage);
-		return;
-	}
-	stage_connect(stage);
-	client_says_none();
-	stage->keyholder_waits = wanted == LOGIN_OFFER;
-	if (wanted == LOGIN_OFFER || wanted == LOGIN_PROVE)
-		client_asks_about_key(stage_user, "ssh-ed25519");
-	if (wanted == LOGIN_PROVE) {
-		node_says_pk_ok();
-		stage->keyholder_waits = true;
-		client_signs(stage_user, "ssh-ed25519");
-	}
-	if (wanted == LOGIN_ANSWER || wanted == LOGIN_HAND_OVER)
-		client_says_password("right");
-	if (wanted == LOGIN_HAND_OVER)
-		node_says_success();
-}
-
 Test(login_limits, a_client_that_leaves_leaves_nothing_behind)
 {
 	static const enum login_state states[] = {LOGIN_KEX, LOGIN_AUTH, LOGIN_PLACE, LOGIN_DIAL,

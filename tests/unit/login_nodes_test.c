@@ -53,6 +53,22 @@ Test(login_nodes, a_node_that_fails_early_is_followed_by_the_next_one_unnoticed)
 	}
 }
 
+Test(login_nodes, a_list_of_methods_that_is_too_long_is_a_failure)
+{
+	static char methods[600];
+
+	memset(methods, 'm', sizeof(methods) - 1);
+	begin_on(&(struct stage_manner){.methods = methods});
+	expect_cause(NODE_FAILURE_PROTOCOL);
+	client_hears_failure(ALL_METHODS, false);
+}
+
+Test(login_nodes, methods_of_any_name_are_no_news_for_the_client)
+{
+	begin_on(&(struct stage_manner){.methods = "\x1b[2J,,password,password@x,none"});
+	client_hears_failure("password", false);
+}
+
 Test(login_nodes, a_node_that_says_nothing_is_timed_out)
 {
 	stage->nodes[0].manner.is_mute = true;

@@ -148,6 +148,23 @@ Test(login_roles, relays_take_turns)
 	}
 }
 
+Test(login_roles, a_relay_that_is_replaced_gets_no_second_try)
+{
+	int fds[2];
+
+	stage->relaying = STAGE_SAYS_NOTHING;
+	begin();
+	client_says_password("right");
+	node_says_success();
+	cr_assert_eq(ipc_pair(fds), OK);
+	gate_links_set(stage->links, &stage->relays[0].self, fds[0]);
+	stage_run(stage);
+	cr_assert(stage_login(stage) == NULL);
+	cr_assert_eq(stage_n(stage, MSG_HAND_OVER), 1);
+	all_are_told_once();
+	close(fds[1]);
+}
+
 /* --- the director --- */
 
 Test(login_roles, words_of_the_director_reach_the_user)
@@ -460,4 +477,33 @@ Test(login_roles, a_signature_that_cannot_be_had_ends_it)
 	cr_assert_eq(stage->client.disconnect, SSH_DISCONNECT_BY_APPLICATION);
 	stage_close(stage, &stage->client);
 	all_are_told_once();
+}
+
+/* --- all of them --- */
+
+Test(login_roles, any_of_them_may_be_lost_at_any_time_and_come_back)
+{
+	for (enum login_state at = LOGIN_KEX; at <= LOGIN_HAND_OVER; at++) {
+		for (int i = 0; i < 3; i++) {
+			struct stage_end *ends[] = {
+				&stage->director, &stage->keyholder, &stage->relays[0]};
+
+			reach(at);
+			cr_assert_eq(state(), at);
+			stage_unlink(stage, ends[i]);
+			stage->director_waits = stage->keyholder_waits = false;
+			if (ends[i] == &stage->keyholder)
+				stage_restart_keyholder(stage);
+			else
+				stage_link(stage, ends[i]);
+			/* It goes on, or the user was told why not. */
+			cr_assert(stage_login(stage) == NULL || state() != LOGIN_CLOSING ||
+				stage->client.disconnect != 0);
+			stage_close(stage, &stage->client);
+			if (state() == LOGIN_HAND_OVER)
+				stage_fire_step(stage);
+			all_are_told_once();
+			talk_again();
+		}
+	}
 }
