@@ -51,6 +51,7 @@ struct transport_config {
 	const char *kex; /* name lists in order of preference; NULL: all that we have */
 	const char *host_keys; /* a server should name those that it has keys for */
 	const char *ciphers;
+	const uint8_t *cookie_start; /* as in struct kexinit_offer; what it points at may change */
 	uint64_t rekey_bytes; /* volume per key; 0: as the cipher says */
 	size_t waiting_max; /* 0: TRANSPORT_WAITING_MAX */
 	transport_host_key_fn host_key_ok; /* client role */
