@@ -23,6 +23,7 @@ static const struct {
 	[LIMIT_CONNECTIONS] = LIMIT(connections_max),
 	[LIMIT_PLACEMENT_WAIT] = LIMIT(placement_wait_s),
 	[LIMIT_HANDOVER_TIMEOUT] = LIMIT(handover_timeout_s),
+	[LIMIT_LOGIN_GRACE] = LIMIT(login_grace_s),
 #undef LIMIT
 };
 
