@@ -107,6 +107,8 @@
 		"Ciphers, best first. None is the built-in list.") \
 	X(algorithms.host_keys, SIGNATURE, LIST, "[]", 0, 16, \
 		"Host key algorithms, best first. None is the built-in list.") \
+	X(algorithms.compression, COMPRESSION, LIST, "[]", 0, 4, \
+		"Compression methods for the leg of the client, best first. None is the built-in list.") \
 	X(log.level, LOG_LEVEL, ONE, "\"info\"", 1, 16, \
 		"The least important lines that are logged.")
 

@@ -21,7 +21,6 @@
 struct compress {
 	z_stream z;
 	bool deflates;
-	bool used;
 };
 
 const char *
@@ -140,22 +139,35 @@ compress_free(struct compress *c)
 	free(c);
 }
 
-bool
-compress_is_unused(const struct compress *c)
+size_t
+compress_bound(size_t len)
 {
-	return !c->used;
+	return compressBound(len) + FLUSH_MAX;
 }
 
-size_t
-compress_bound(struct compress *c, size_t len)
+enum err
+compress_deflate(struct compress *c, struct span payload, uint8_t *at, size_t room, size_t *len)
 {
 	assert(c->deflates);
-	return deflateBound(&c->z, len) + FLUSH_MAX;
+	if (payload.len > UINT_MAX || room > UINT_MAX)
+		return ERR_LIMIT;
+	c->z.next_in = payload.ptr;
+	c->z.avail_in = (unsigned)payload.len;
+	c->z.next_out = at;
+	c->z.avail_out = (unsigned)room;
+	/* As OpenSSH: the peer can inflate all of it at once, and it is a few bytes less than a full flush. */
+	if (deflate(&c->z, Z_PARTIAL_FLUSH) != Z_OK)
+		return ERR_CRYPTO;
+	/* zlib may have more to write when it has filled the room to the brim. */
+	if (c->z.avail_out == 0)
+		return ERR_LIMIT;
+	*len = room - c->z.avail_out;
+	return OK;
 }
 
 /* Let zlib write a piece to out; *full: all of it was needed, so that there may be more. */
 static enum err
-step(struct compress *c, struct buf *out, bool *full)
+inflate_piece(struct compress *c, struct buf *out, bool *full)
 {
 	size_t room = out->max - out->len;
 	uint8_t *at;
@@ -171,44 +183,25 @@ step(struct compress *c, struct buf *out, bool *full)
 		return e;
 	c->z.next_out = at;
 	c->z.avail_out = (unsigned)room;
-	z = c->deflates ? deflate(&c->z, Z_PARTIAL_FLUSH) : inflate(&c->z, Z_SYNC_FLUSH);
+	z = inflate(&c->z, Z_SYNC_FLUSH);
 	buf_commit(out, room - c->z.avail_out);
 	*full = c->z.avail_out == 0;
 	/* The piece before may have been filled to the brim by the last of the bytes. */
 	return z == Z_BUF_ERROR && c->z.avail_in == 0 ? OK : zlib_error(z);
 }
 
-static enum err
-run(struct compress *c, struct span bytes, struct buf *out)
+enum err
+compress_inflate(struct compress *c, struct span content, struct buf *out)
 {
 	bool full = true;
 	enum err e = OK;
 
-	assert(out->max > 0);
-	if (bytes.len > UINT_MAX)
+	assert(!c->deflates && out->max > 0);
+	if (content.len > UINT_MAX)
 		return ERR_LIMIT;
-	c->used = true;
-	c->z.next_in = bytes.ptr;
-	c->z.avail_in = (unsigned)bytes.len;
+	c->z.next_in = content.ptr;
+	c->z.avail_in = (unsigned)content.len;
 	while (e == OK && full)
-		e = step(c, out, &full);
-	if (e == OK && c->z.avail_in != 0)
-		e = ERR_FORMAT;
-	c->z.next_in = NULL;
-	c->z.next_out = NULL;
-	return e;
-}
-
-enum err
-compress_deflate(struct compress *c, struct span payload, struct buf *out)
-{
-	assert(c->deflates);
-	return run(c, payload, out);
-}
-
-enum err
-compress_inflate(struct compress *c, struct span content, struct buf *out)
-{
-	assert(!c->deflates);
-	return run(c, content, out);
+		e = inflate_piece(c, out, &full);
+	return e == OK && c->z.avail_in != 0 ? ERR_FORMAT : e;
 }

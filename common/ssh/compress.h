@@ -29,17 +29,15 @@ MUST_CHECK enum err compress_new_deflate(struct compress **out);
 MUST_CHECK enum err compress_new_inflate(struct compress **out);
 void compress_free(struct compress *c);
 
-/* Has no payload passed yet?  Only such a stream can go on in another process, which begins a new one. */
-bool compress_is_unused(const struct compress *c);
-
-/* What deflating len bytes yields at most. */
-size_t compress_bound(struct compress *c, size_t len);
+/* What len bytes are when deflated, at most. */
+size_t compress_bound(size_t len);
 
 /*
- * Append the compressed form of one payload to out.  ERR_LIMIT: more than out's maximum, ERR_NOMEM, ERR_CRYPTO (zlib
- * refused): the stream cannot go on.
+ * The compressed form of one payload, written to at, which has room for room bytes and does not overlap it.  ERR_LIMIT: it
+ * needs more, ERR_CRYPTO: zlib refused; the stream cannot go on.
  */
-MUST_CHECK enum err compress_deflate(struct compress *c, struct span payload, struct buf *out);
+MUST_CHECK enum err compress_deflate(
+	struct compress *c, struct span payload, uint8_t *at, size_t room, size_t *len);
 
 /*
  * Append what one packet's content yields to out.  ERR_FORMAT: not such a stream.  ERR_LIMIT: more than out's maximum.
