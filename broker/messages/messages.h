@@ -147,7 +147,7 @@ struct msg_not_placed {
 
 struct msg_refuse {
 	uint64_t conn;
-	struct span text; /* for the user: which limit */
+	struct span text; /* for the user: which limit; the gate adds the connection id */
 };
 
 struct msg_known_methods {
