@@ -5,6 +5,7 @@
 
 #include "broker/gate/login_impl.h"
 #include "broker/gate/methods.h"
+#include "broker/messages/sign_request.h"
 #include "common/log.h"
 
 #include <assert.h>
@@ -214,20 +215,7 @@ login_fail_internal(struct login *l, enum err e, const char *what)
 void
 login_ask_signature(struct login *l)
 {
-	const struct kex_transcript *t = &l->exchange.transcript;
-	struct msg_kex_sign m = {
-		.conn = l->id,
-		.request = ++l->request,
-		.method = span_str(kex_method_name(l->exchange.method)),
-		.host_key_alg = span_str(l->exchange.host_key_alg),
-		.client_ident = t->client_ident,
-		.server_ident = t->server_ident,
-		.client_kexinit = t->client_kexinit,
-		.server_kexinit = t->server_kexinit,
-		.client_public = t->client_public,
-		.server_public = t->server_public,
-		.secret = t->secret,
-	};
+	struct msg_kex_sign m = sign_request_of(l->id, ++l->request, &l->exchange);
 	enum err e = gate_links_to_keyholder(l->env->links, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
 
 	/* Without a keyholder the client waits; the next one is asked when it is there. */
