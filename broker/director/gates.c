@@ -270,6 +270,7 @@ static const struct link_handler handlers[] = {
 	{MSG_NODE_METHODS, msg_node_methods_fields, on_node_methods},
 	{MSG_AUTHENTICATED, msg_conn_fields, on_authenticated},
 	{MSG_ENDED, msg_ended_fields, on_ended},
+	{MSG_LIMIT_USE, msg_limit_use_fields, limits_on_use},
 	{0, NULL, NULL},
 };
 
