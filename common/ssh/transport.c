@@ -211,20 +211,31 @@ transport_free(struct transport *t)
 	free(t);
 }
 
+enum err
+transport_write_disconnect(enum ssh_disconnect code, const char *text, struct buf *out)
+{
+	size_t before = out->len;
+	enum err e;
+
+	e = wire_put_u8(out, SSH_MSG_DISCONNECT);
+	if (e == OK)
+		e = wire_put_u32(out, code);
+	if (e == OK)
+		e = wire_put_cstring(out, text);
+	if (e == OK)
+		e = wire_put_cstring(out, "");
+	if (e != OK)
+		buf_truncate(out, before);
+	return e;
+}
+
 /* A leg that cannot even say goodbye is closed by its owner all the same. */
 static void
 send_disconnect(struct transport *t, enum ssh_disconnect code, const char *text)
 {
 	struct buf b = {0};
-	enum err e;
+	enum err e = transport_write_disconnect(code, text, &b);
 
-	e = wire_put_u8(&b, SSH_MSG_DISCONNECT);
-	if (e == OK)
-		e = wire_put_u32(&b, code);
-	if (e == OK)
-		e = wire_put_cstring(&b, text);
-	if (e == OK)
-		e = wire_put_cstring(&b, "");
 	if (e == OK)
 		e = transport_seal_now(t, buf_span(&b));
 	buf_clear(&b);

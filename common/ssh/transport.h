@@ -137,6 +137,9 @@ size_t transport_n_waiting(const struct transport *t);
 
 /* End the leg: SSH_MSG_DISCONNECT with this code and text goes to transport_out(), nothing is taken or sent after it. */
 void transport_disconnect(struct transport *t, enum ssh_disconnect code, const char *text);
+/* Append that message's payload, for an owner whose leg is to live on after it. */
+MUST_CHECK enum err transport_write_disconnect(
+	enum ssh_disconnect code, const char *text, struct buf *out);
 
 struct transport_failure {
 	enum ssh_disconnect code; /* SSH_DISCONNECT_NONE: alive */

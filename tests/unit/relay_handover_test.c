@@ -82,7 +82,7 @@ Test(relay_handover, malformed_ones_are_refused)
 	rig_run(r);
 	cr_assert_eq(rig_n_messages(r, MSG_HANDED_OVER), 2);
 	cr_assert(!last_answer(r).taken);
-	cr_assert_eq(rig_process(r)->roster.n, 0);
+	cr_assert_eq(id_table_count(rig_process(r)->connections), 0);
 	/* Neither did any harm to the sound one that follows. */
 	rig_hand_over(r);
 	cr_assert(last_answer(r).taken);
@@ -119,7 +119,7 @@ is_refused(struct rig *r, const struct facts_case *k)
 	rig_send_as_gate(r, MSG_HAND_OVER, buf_span(&b), true);
 	rig_run(r);
 	cr_assert(!last_answer(r).taken, "%s", k->name);
-	cr_assert_eq(rig_process(r)->roster.n, 0, "%s", k->name);
+	cr_assert_eq(id_table_count(rig_process(r)->connections), 0, "%s", k->name);
 	buf_clear(&f);
 	buf_clear(&b);
 }
@@ -151,10 +151,10 @@ Test(relay_handover, an_id_that_is_taken_is_refused)
 	struct rig *r = rig_new(NULL);
 	struct connection other = {.id = rig_id(r)};
 
-	cr_assert_eq(roster_add(&rig_process(r)->roster, &other), OK);
+	cr_assert_eq(id_table_add(rig_process(r)->connections, other.id, &other), OK);
 	rig_hand_over(r);
 	cr_assert(!last_answer(r).taken);
-	roster_remove(&rig_process(r)->roster, &other);
+	(void)id_table_remove(rig_process(r)->connections, other.id);
 	rig_free(r);
 }
 
