@@ -7,6 +7,7 @@
 #include "broker/supervisor/life.h"
 #include "common/log.h"
 
+#include <assert.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* The lowest free index is taken, so that new relays stay below the sum. */
+static_assert(CONFIG_RELAYS_MAX + FLEET_ADOPTED_MAX <= ROLE_RELAYS_MAX, "gates link all relays");
 
 /* --- the slots --- */
 
