@@ -145,10 +145,10 @@ forget_elsewhere(struct login *l, const char *why)
 	struct msg_conn conn = {.conn = l->id};
 
 	/* Where there is no link there is nobody who remembers. */
-	if (gate_links_to_director(l->env->links, MSG_ENDED, msg_ended_fields, &ended) != OK ||
-		gate_links_to_keyholder(l->env->links, MSG_CONN_FORGET, msg_conn_fields, &conn) !=
-			OK)
-		log_debug("login id=%s: end not reported, a link is down", l->id_text);
+	if (gate_links_to_director(l->env->links, MSG_ENDED, msg_ended_fields, &ended) != OK)
+		log_debug("login id=%s: end not reported, the director is away", l->id_text);
+	if (gate_links_to_keyholder(l->env->links, MSG_CONN_FORGET, msg_conn_fields, &conn) != OK)
+		log_debug("login id=%s: end not reported, the keyholder is away", l->id_text);
 }
 
 static void

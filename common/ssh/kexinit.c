@@ -46,6 +46,8 @@ kexinit_write(const struct kexinit_offer *offer, struct buf *out)
 
 	if (RAND_bytes(cookie, sizeof(cookie)) != 1)
 		return ERR_CRYPTO;
+	if (offer->cookie_start != NULL)
+		memcpy(cookie, offer->cookie_start, KEXINIT_COOKIE_START_SIZE);
 	e = wire_put_u8(out, SSH_MSG_KEXINIT);
 	if (e == OK)
 		e = wire_put_bytes(out, span_of(cookie, sizeof(cookie)));

@@ -34,15 +34,19 @@ struct kexinit {
 	bool first_kex_follows;
 };
 
+/* How much of the cookie may be somebody else's word; the rest is random in any case. */
+#define KEXINIT_COOKIE_START_SIZE 8
+
 /* What we offer, each a name list. */
 struct kexinit_offer {
 	const char *kex; /* pseudo-algorithms included */
 	const char *host_keys;
 	const char *ciphers;
 	const char *compression; /* NULL: none */
+	const uint8_t *cookie_start; /* KEXINIT_COOKIE_START_SIZE bytes; NULL: random ones */
 };
 
-/* Append a KEXINIT payload with a random cookie. */
+/* Append a KEXINIT payload with a random cookie, but for what the offer says of it. */
 MUST_CHECK enum err kexinit_write(const struct kexinit_offer *offer, struct buf *out);
 /* Parse a whole payload.  ERR_FORMAT. */
 MUST_CHECK enum err kexinit_parse(struct span payload, struct kexinit *out);

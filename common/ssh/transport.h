@@ -52,6 +52,7 @@ struct transport_config {
 	const char *host_keys; /* a server should name those that it has keys for */
 	const char *ciphers;
 	const char *compression; /* NULL: none */
+	const uint8_t *cookie_start; /* as in struct kexinit_offer; what it points at may change */
 	uint64_t rekey_bytes; /* volume per key; 0: as the cipher says */
 	size_t waiting_max; /* 0: TRANSPORT_WAITING_MAX */
 	transport_host_key_fn host_key_ok; /* client role */

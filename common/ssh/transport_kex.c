@@ -86,6 +86,7 @@ make_offer(const struct transport *t, struct offer_text *text, struct kexinit_of
 		e = join(text->ciphers, cipher_info(cipher_kind(t->sealed.cipher))->name, ciphers);
 	else if (e == OK)
 		e = join(text->ciphers, ciphers, "");
+	offer->cookie_start = c->cookie_start;
 	offer->kex = text->kex;
 	offer->ciphers = text->ciphers;
 	offer->compression = c->compression;

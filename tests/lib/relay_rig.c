@@ -324,7 +324,7 @@ rig_process(struct rig *r)
 struct connection *
 rig_connection(struct rig *r)
 {
-	return id_table_get(r->process->connections, r->id);
+	return process_find(r->process, r->id);
 }
 
 uint64_t
@@ -366,11 +366,10 @@ void
 rig_pass(struct rig *r, uint64_t ms)
 {
 	struct connection *c;
-	size_t at = 0;
 
 	fake_now += ms;
 	process_tick(r->process);
-	while ((c = process_next(r->process, &at)) != NULL)
+	for (c = process_next(r->process, NULL); c != NULL; c = process_next(r->process, c))
 		connection_look(c);
 	rig_run(r);
 }
