@@ -297,6 +297,18 @@ def test_the_older_name_of_the_accepted_algorithms_is_known(bare):
     assert "no ssh-ed25519-cert-v01@openssh.com" in bare.setup(*flags)[1]
 
 
+def test_keywords_in_mixed_case_are_known(bare):
+    """As sshd -T writes them from OpenSSH 10.5 on."""
+    flags = other_sshd(bare, '"$REAL" "$@" >/run/out || exit; sed "s/^[a-z]*/\\U&/" /run/out')
+    bare.config(BASE + "StrictModes no\nRevokedKeys /etc/ssh/revoked\n")
+    bare.write("/etc/ssh/revoked", "")
+    bare.good(*flags)
+    settings = bare.read(SETTINGS).splitlines()
+    assert "strict_modes no" in settings and "revoked_keys /etc/ssh/revoked" in settings
+    bare.config(BASE + "Nonsense yes\n")
+    assert "does not take its configuration" in bare.setup(*flags)[1]
+
+
 def test_an_sshd_without_include_is_refused_in_words(bare):
     """Before OpenSSH 8.2."""
     flags = other_sshd(bare, '! grep -qi ^include "$4" 2>/dev/null || { echo "Bad configuration option: Include" >&2; exit 255; }\n'
