@@ -2,7 +2,7 @@
 import pytest
 
 from lib import keys, proc
-from lib.sshd import HELPER, Sshd
+from lib.sshd import HELPER, NodeError, Sshd
 
 pytestmark = pytest.mark.skipif(proc.is_sanitized(), reason="a shell script has nothing that sanitizers would see")
 
@@ -414,3 +414,25 @@ def test_what_an_interrupted_run_left_is_taken_away(bare):
 def test_pam_comments_are_no_rules(bare):
     bare.write("/etc/pam.d/sshd", bare.pam + "  # account required pam_access.so\n\t#auth required pam_rhosts.so\n")
     bare.good()
+
+
+def test_the_package_does_not_leave_an_sshd_that_asks_for_its_helper(bare):
+    """Such an sshd would refuse the certificates of other CAs as well."""
+    installed = "/usr/local/libexec/sshbroker/sshbroker-principals"
+    script = (proc.ROOT / "deploy/debian/prerm").read_text().replace("/usr/libexec", "/usr/local/libexec")
+    bare.write("/usr/local/lib/prerm", script.replace("/usr/sbin/sshbroker-node-setup", "/run/node/node-setup"), mode=0o755)
+    bare.run("chmod", "755", "/run/node/node-setup")
+    bare.run("install", "-D", "-m", "711", "/run/node/sshbroker-principals", installed)
+    flags = ["--helper", installed, "--in-place", "--snippet", "/etc/ssh/sshd_config.d/20-mine.conf"]
+    effective = bare.effective()
+    bare.good(*flags)
+    before = bare.everything()
+    bare.run("/usr/local/lib/prerm", "upgrade", "2")
+    assert bare.everything() == before
+    bare.run("/usr/local/lib/prerm", "remove")
+    assert bare.effective() == effective
+    # Where it stands as no snippet that we know how to take away.
+    bare.config(f"{BASE}AuthorizedPrincipalsCommand {installed} %u\nAuthorizedPrincipalsCommandUser %u\n")
+    with pytest.raises(NodeError, match="still asks"):
+        bare.run("/usr/local/lib/prerm", "remove")
+    bare.run("rm", "/usr/local/lib/prerm")
