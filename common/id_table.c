@@ -53,6 +53,12 @@ id_table_free(struct id_table *t)
 	free(t);
 }
 
+void
+id_table_set_max(struct id_table *t, size_t max)
+{
+	t->max = max;
+}
+
 /* The finaliser of SplitMix64 over id and secret. */
 static size_t
 place_of(const struct id_table *t, uint64_t id)

@@ -17,6 +17,9 @@ MUST_CHECK enum err id_table_new(size_t max, struct id_table **out);
 /* What the entries point to is not touched.  NULL does nothing. */
 void id_table_free(struct id_table *t);
 
+/* Another maximum; what is in the table already stays, however much it is. */
+void id_table_set_max(struct id_table *t, size_t max);
+
 /* ERR_EXISTS: the id is there already.  ERR_LIMIT: full.  ERR_NOMEM.  id is not 0, value not NULL. */
 MUST_CHECK enum err id_table_add(struct id_table *t, uint64_t id, void *value);
 /* NULL when there is none. */

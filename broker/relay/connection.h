@@ -48,8 +48,6 @@ struct signing {
 
 struct connection {
 	struct process *process;
-	struct connection *next, *prev; /* all connections of the process */
-	struct connection *next_same; /* with the same hash of the id */
 	struct connection *next_over; /* to be freed when the turn ends */
 	uint64_t id;
 	enum connection_state state;

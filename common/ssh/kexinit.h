@@ -5,6 +5,7 @@
 #define COMMON_SSH_KEXINIT_H
 
 #include "common/ssh/cipher.h"
+#include "common/ssh/compress.h"
 #include "common/ssh/kex.h"
 
 /* The name lists in their order on the wire. */
@@ -38,6 +39,7 @@ struct kexinit_offer {
 	const char *kex; /* pseudo-algorithms included */
 	const char *host_keys;
 	const char *ciphers;
+	const char *compression; /* NULL: none */
 };
 
 /* Append a KEXINIT payload with a random cookie. */
@@ -53,6 +55,8 @@ struct kex_choice {
 	char host_key_alg[KEXINIT_NAME_SIZE];
 	enum cipher_kind c2s;
 	enum cipher_kind s2c;
+	enum compression compression_c2s;
+	enum compression compression_s2c;
 	bool guess_was_wrong; /* the first names differ: a packet sent on a guess is to be ignored */
 };
 

@@ -324,7 +324,7 @@ rig_process(struct rig *r)
 struct connection *
 rig_connection(struct rig *r)
 {
-	return roster_find(&r->process->roster, r->id);
+	return id_table_get(r->process->connections, r->id);
 }
 
 uint64_t
@@ -365,9 +365,12 @@ rig_run(struct rig *r)
 void
 rig_pass(struct rig *r, uint64_t ms)
 {
+	struct connection *c;
+	size_t at = 0;
+
 	fake_now += ms;
 	process_tick(r->process);
-	for (struct connection *c = r->process->roster.first; c != NULL; c = c->next)
+	while ((c = process_next(r->process, &at)) != NULL)
 		connection_look(c);
 	rig_run(r);
 }

@@ -44,3 +44,19 @@ Test(id_table, a_walk_meets_each_entry_once_and_may_remove_it)
 	cr_assert_eq(id_table_count(t), 0);
 	id_table_free(t);
 }
+
+Test(id_table, a_new_maximum_counts_from_the_next_entry_on)
+{
+	static int values[4];
+	struct id_table *t;
+
+	cr_assert_eq(id_table_new(1, &t), OK);
+	cr_assert_eq(id_table_add(t, 1, &values[0]), OK);
+	cr_assert_eq(id_table_add(t, 2, &values[1]), ERR_LIMIT);
+	id_table_set_max(t, 2);
+	cr_assert_eq(id_table_add(t, 2, &values[1]), OK);
+	id_table_set_max(t, 1);
+	cr_assert_eq(id_table_add(t, 3, &values[2]), ERR_LIMIT);
+	cr_assert_eq(id_table_get(t, 2), &values[1]);
+	id_table_free(t);
+}
