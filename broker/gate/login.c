@@ -473,7 +473,7 @@ login_new(const struct login_env *env, int fd, uint64_t id, const struct addr *c
 	conn_id_text(id, l->id_text);
 	l->client_addr = *client;
 	l->state = LOGIN_KEX;
-	buf_init(&l->payload, LOGIN_LEG_IN_MAX);
+	buf_init(&l->payload, LOGIN_LEG_CLIENT_IN_MAX);
 	e = login_leg_new(env->base, fd, env->client_transport, &client_events, l, &l->client);
 	if (e == OK) {
 		login_leg_count(l->client, &env->counts->limits);

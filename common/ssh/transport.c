@@ -276,9 +276,26 @@ ident_is_sound(struct span line)
 		(line.len > 9 && memcmp(line.ptr, "SSH-1.99-", 9) == 0);
 }
 
+/* Who speaks no SSH could not read a packet and gets a line of text: in the words of sshd, for which people look. */
+static enum err
+turn_away(struct transport *t)
+{
+	static const char words[] = "Invalid SSH identification string.\r\n";
+	enum err e;
+
+	t->failure.code = SSH_DISCONNECT_PROTOCOL_VERSION_NOT_SUPPORTED;
+	snprintf(t->failure.text, sizeof(t->failure.text), "%s", "the client does not speak SSH");
+	t->state = TRANSPORT_DEAD;
+	e = buf_append(&t->out, words, sizeof(words) - 1);
+	return e == OK ? ERR_PROTO : e;
+}
+
 static enum err
 take_ident(struct transport *t, struct span line)
 {
+	if (t->config->role == TRANSPORT_SERVER &&
+		(line.len < 4 || memcmp(line.ptr, "SSH-", 4) != 0))
+		return turn_away(t);
 	if (!ident_is_sound(line))
 		return transport_fail(t, ERR_PROTO, SSH_DISCONNECT_PROTOCOL_VERSION_NOT_SUPPORTED,
 			"expected an identification string SSH-2.0-...");
