@@ -41,6 +41,7 @@ struct gate {
 	char host_key_algs[MSG_METHODS_MAX + 1]; /* empty before the keyholder's word */
 	char kex[KEX_NAMES_MAX];
 	char ciphers[KEX_NAMES_MAX];
+	char macs[KEX_NAMES_MAX];
 	char *banner;
 	struct login_table *logins;
 	bool has_director, has_keyholder;
@@ -323,6 +324,7 @@ gate_init(struct gate *g, struct role *r)
 		.kex = join_names(&g->config->algorithms.kex, g->kex),
 		.host_keys = g->host_key_algs,
 		.ciphers = join_names(&g->config->algorithms.ciphers, g->ciphers),
+		.macs = join_names(&g->config->algorithms.macs, g->macs),
 	};
 	e = gate_links_new(g->base, &links_events, g, &g->links);
 	if (e == OK)
