@@ -251,7 +251,7 @@ struct msg_kex_sign {
 	struct span server_ident;
 	struct span client_kexinit;
 	struct span server_kexinit;
-	struct span client_public;
+	struct span client_public; /* as kex_public() has it */
 	struct span server_public;
 	struct span secret; /* K as mpint: wipe */
 };
