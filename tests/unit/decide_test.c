@@ -31,6 +31,7 @@ static struct facts facts;
 static const char *principal, *second_principal;
 static struct span key_extension;
 static enum cert_kind kind;
+static const char *key_id;
 static const char *fingerprint;
 static const char *user;
 static uid_t uid;
@@ -81,6 +82,7 @@ set_up(void)
 	cr_assert_eq(addr_parse("192.0.2.9:50022", false, &facts.client), OK);
 	principal = FACTS_PRINCIPAL;
 	kind = CERT_USER;
+	key_id = "someone";
 	use_key("ed25519.pub");
 	load_settings("authorized_keys_file keys\n");
 }
@@ -127,7 +129,7 @@ mint(const struct privkey *by, struct buf *out)
 	struct cert_template t = {.key = privkey_public(ephemeral),
 		.serial = 12,
 		.kind = kind,
-		.key_id = "someone",
+		.key_id = key_id,
 		.principals = principals,
 		.valid_before = UINT64_MAX,
 		.extensions = extensions};
@@ -448,6 +450,18 @@ Test(decide, the_previous_command_gets_the_certificate_in_tokens)
 	(void)snprintf(expected, sizeof(expected),
 		"%s\n%s\nssh-ed25519-cert-v01@openssh.com\nssh-ed25519\n%u\n", plain, by,
 		(unsigned)uid);
+	cr_assert_str_eq(printed_for(other_ca), expected);
+}
+
+/* Some CAs write whole sentences into it. */
+Test(decide, a_long_key_id_is_passed_on_whole)
+{
+	static char id[3000], expected[sizeof(id) + 1];
+
+	memset(id, 'x', sizeof(id) - 1);
+	key_id = id;
+	load_settings("previous_principals_command /usr/bin/printf %%s\\n %i\n");
+	(void)snprintf(expected, sizeof(expected), "%s\n", id);
 	cr_assert_str_eq(printed_for(other_ca), expected);
 }
 
