@@ -310,6 +310,20 @@ def test_keywords_in_mixed_case_are_known(bare):
     assert "does not take its configuration" in bare.setup(*flags)[1]
 
 
+def test_several_lists_of_revoked_keys_are_known(bare):
+    """From OpenSSH 10 on."""
+    flags = other_sshd(bare, '"$REAL" "$@" >/run/out || exit; sed "s|^revokedkeys .*|& /etc/ssh/revoked2|" /run/out')
+    bare.config(BASE + "RevokedKeys /etc/ssh/revoked\n")
+    bare.write("/etc/ssh/revoked", "")
+    assert "/etc/ssh/revoked2 is not there" in bare.refused(*flags)
+    bare.write("/etc/ssh/revoked2", "", mode=0o600)
+    assert "RevokedKeys /etc/ssh/revoked2: users cannot read it" in bare.refused(*flags)
+    bare.run("chmod", "644", "/etc/ssh/revoked2")
+    bare.good(*flags)
+    settings = bare.read(SETTINGS).splitlines()
+    assert "revoked_keys /etc/ssh/revoked" in settings and "revoked_keys /etc/ssh/revoked2" in settings
+
+
 def test_an_sshd_without_include_is_refused_in_words(bare):
     """Before OpenSSH 8.2."""
     flags = other_sshd(bare, '! grep -qi ^include "$4" 2>/dev/null || { echo "Bad configuration option: Include" >&2; exit 255; }\n'

@@ -579,6 +579,16 @@ Test(decide, revoked_keys_are_refused)
 	cr_assert_str_eq(printed(), ALLOWED);
 	scratch_write(&scratch, "revoked", span_str(user_line), 0644);
 	assert_refused("revoked by");
+	/* sshds from OpenSSH 10 on have several. */
+	(void)snprintf(more, sizeof(more),
+		"authorized_keys_file keys\nrevoked_keys %s/keys2\nrevoked_keys %s/revoked\n",
+		scratch.dir, scratch.dir);
+	load_settings(more);
+	assert_refused("keys2 cannot be read");
+	scratch_write(&scratch, "keys2", span_str(""), 0644);
+	assert_refused("revoked by");
+	scratch_write(&scratch, "revoked", span_str(""), 0644);
+	cr_assert_str_eq(printed(), ALLOWED);
 }
 
 /* Security keys: touch as the line and the node want it, told by the facts. */
