@@ -328,7 +328,7 @@ Test(admin, nodes_tell_what_is_on_them_and_what_failed)
 	cJSON *json;
 
 	announce(1, "ann", "n1");
-	node_note_failure(n2, NODE_FAILURE_HOST_KEY, rig.state->now_ms);
+	node_note_failure(n2, NODE_FAILURE_HOST_KEY, NODE_REPORTER_ALL, rig.state->now_ms);
 	(void)node_learn_methods(n2, span_str("publickey,password"));
 	director_rig_pass_ms(5000);
 	json = get("/v1/nodes");
