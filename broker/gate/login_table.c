@@ -15,18 +15,24 @@ struct login_table {
 	struct login_env env;
 	char known_methods[MSG_METHODS_MAX + 1];
 	struct table by_id;
+	struct login_counts counts;
 	size_t logins_max, served_max;
 	struct login *over; /* to be freed by the reaper */
 	struct event *reaper;
 };
 
-/* How many are served; those after them are told so. */
+/* How many may be told why they are not served. */
+static size_t
+refusals_max(const struct login_table_params *p)
+{
+	return p->logins_max / 4 < LOGIN_TABLE_REFUSALS_MAX ? p->logins_max / 4
+							    : LOGIN_TABLE_REFUSALS_MAX;
+}
+
 static size_t
 served_max(const struct login_table_params *p)
 {
-	size_t refusals = p->logins_max / 4 < LOGIN_TABLE_REFUSALS_MAX ? p->logins_max / 4
-								       : LOGIN_TABLE_REFUSALS_MAX;
-	size_t rest = p->logins_max - refusals;
+	size_t rest = p->logins_max - refusals_max(p);
 
 	return rest < p->config->limits.unauthenticated_max ? rest
 							    : p->config->limits.unauthenticated_max;
@@ -79,6 +85,7 @@ login_table_new(const struct login_table_params *params, struct login_table **ou
 		.config = params->config,
 		.links = params->links,
 		.client_transport = params->client_transport,
+		.counts = &t->counts,
 		.banner = params->banner,
 		.known_methods = t->known_methods,
 		.on_over = on_over,
@@ -86,6 +93,7 @@ login_table_new(const struct login_table_params *params, struct login_table **ou
 	};
 	t->logins_max = params->logins_max;
 	t->served_max = served_max(params);
+	login_counts_init(&t->counts, refusals_max(params));
 	e = table_init(&t->by_id, params->logins_max);
 	if (e == OK) {
 		t->reaper = event_new(params->base, -1, 0, on_reap, t);
@@ -142,11 +150,13 @@ announce(struct login_table *t, const struct login *l, const struct addr *client
 enum err
 login_table_add(struct login_table *t, int fd, const struct addr *client)
 {
-	size_t n = t->by_id.n;
+	size_t n = t->by_id.n, n_served = n - t->counts.n_closing;
 	struct login *l;
 	uint64_t id;
 	enum err e;
 
+	if (n_served >= t->served_max || n >= t->logins_max)
+		limit_hit(&t->counts.limits, LIMIT_UNAUTHENTICATED);
 	if (n >= t->logins_max) {
 		close(fd);
 		return OK;
@@ -165,11 +175,27 @@ login_table_add(struct login_table *t, int fd, const struct addr *client)
 		return e;
 	}
 	announce(t, l, client);
-	if (n >= t->served_max)
+	if (n_served >= t->served_max)
 		login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS,
 			"too many people are logging in at once (limits.unauthenticated_max), "
 			"please try again in a moment");
 	return OK;
+}
+
+/* --- limits --- */
+
+static bool
+send_use(void *arg, const struct msg_limit_use *m)
+{
+	struct login_table *t = arg;
+
+	return gate_links_to_director(t->env.links, MSG_LIMIT_USE, msg_limit_use_fields, m) == OK;
+}
+
+void
+login_table_report(struct login_table *t)
+{
+	limit_report_send(&t->counts.limits, send_use, t);
 }
 
 /* --- messages --- */
@@ -331,6 +357,8 @@ login_table_on_link_up(struct login_table *t, const struct role_peer *peer)
 {
 	struct login *l, *next;
 
+	if (peer->kind == ROLE_DIRECTOR)
+		limit_report_again(&t->counts.limits);
 	for (l = login_of(t->by_id.first); l != NULL; l = next) {
 		/* It may end by what it hears. */
 		next = login_of(l->entry.next);

@@ -127,6 +127,15 @@ const struct message_field msg_connection_ended_fields[] = {
 	FIELDS_END,
 };
 
+const struct message_field msg_limit_use_fields[] = {
+	FIELD(msg_limit_use, limit, FIELD_U8),
+	FIELD(msg_limit_use, has_now, FIELD_BOOL),
+	FIELD(msg_limit_use, n_hits, FIELD_U64),
+	FIELD(msg_limit_use, now, FIELD_U64),
+	FIELD(msg_limit_use, max, FIELD_U64),
+	FIELDS_END,
+};
+
 const struct message_field msg_end_connection_fields[] = {
 	FIELD(msg_end_connection, conn, FIELD_U64),
 	FIELD(msg_end_connection, code, FIELD_U32),
