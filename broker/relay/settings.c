@@ -100,6 +100,8 @@ make_names(struct leg_configs *c, const struct config *config)
 		e = join(&config->algorithms.macs, mac_names(), &c->macs);
 	if (e == OK)
 		e = join(&config->algorithms.host_keys, sigalg_names(), &c->host_keys);
+	if (e == OK)
+		e = join(&config->algorithms.compression, compression_names(), &c->compression);
 	return e;
 }
 
@@ -113,6 +115,7 @@ point(struct leg_configs *c, const struct settings *s)
 		.kex = c->kex,
 		.ciphers = c->ciphers,
 		.macs = c->macs,
+		.compression = c->compression,
 		.host_keys = c->offered_host_keys != NULL ? c->offered_host_keys : c->host_keys,
 		.rekey_bytes = s->rekey_bytes,
 		.waiting_max = settings_waiting_max(s),
@@ -120,6 +123,7 @@ point(struct leg_configs *c, const struct settings *s)
 	c->node = c->client;
 	c->node.role = TRANSPORT_CLIENT;
 	c->node.host_keys = NULL;
+	c->node.compression = NULL;
 }
 
 enum err
@@ -163,5 +167,6 @@ leg_configs_clear(struct leg_configs *c)
 	free(c->macs);
 	free(c->host_keys);
 	free(c->offered_host_keys);
+	free(c->compression);
 	*c = (struct leg_configs){0};
 }

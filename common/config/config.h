@@ -137,6 +137,7 @@ struct config {
 		struct config_list ciphers;
 		struct config_list macs;
 		struct config_list host_keys;
+		struct config_list compression;
 	} algorithms;
 	struct {
 		enum log_level level;

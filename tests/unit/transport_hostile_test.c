@@ -73,6 +73,27 @@ Test(transport_hostile, identifications_are_taken_or_refused)
 	}
 }
 
+Test(transport_hostile, who_speaks_no_ssh_is_answered_in_text)
+{
+	static const char *const hellos[] = {"\n", "\r\n", "GET / HTTP/1.1\r\n", "ssh-2.0-x\r\n"};
+	static const char answer[] = "Invalid SSH identification string.\r\n";
+
+	for (size_t i = 0; i < ARRAY_LEN(hellos); i++) {
+		struct leg_pair p;
+		struct span out;
+
+		leg_pair_begin(&p, NULL);
+		arrives_text(&p.server, hellos[i]);
+		cr_assert_eq(p.server.err, ERR_PROTO);
+		out = buf_span(transport_out(p.server.t));
+		cr_assert(out.len >= sizeof(answer) - 1 &&
+				memcmp(out.ptr + out.len - (sizeof(answer) - 1), answer,
+					sizeof(answer) - 1) == 0,
+			"hello %zu", i);
+		leg_pair_end(&p);
+	}
+}
+
 Test(transport_hostile, a_nul_in_the_identification_is_refused)
 {
 	static const char ident[] = "SSH-2.0-a\0b\r\n";
