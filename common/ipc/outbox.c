@@ -49,6 +49,7 @@ outbox_clear(struct outbox *o)
 	while (o->first != NULL)
 		drop_first(o);
 	o->n_bytes = 0;
+	o->n_fds = 0;
 }
 
 /* The run of frames that one sendmsg() may carry: descriptors only with the first byte. */
@@ -88,6 +89,7 @@ sent(struct outbox *o, size_t n)
 		size_t part = f->len - f->n_sent < n ? f->len - f->n_sent : n;
 
 		frame_close_fds(f->fds, f->n_fds);
+		o->n_fds -= f->n_fds;
 		f->n_fds = 0;
 		f->n_sent += part;
 		n -= part;
@@ -142,7 +144,8 @@ outbox_add(struct outbox *o, uint16_t type, struct span body, const int *fds, si
 	enum err e;
 
 	if (body.len > IPC_BODY_MAX || n_fds > IPC_FDS_MAX ||
-		body.len + FRAME_HEADER_SIZE > IPC_QUEUE_MAX - o->n_bytes)
+		body.len + FRAME_HEADER_SIZE > IPC_QUEUE_MAX - o->n_bytes ||
+		n_fds > IPC_QUEUE_FDS_MAX - o->n_fds)
 		return ERR_LIMIT;
 	e = frame_new(type, body, fds, n_fds, &f);
 	if (e != OK)
@@ -153,6 +156,7 @@ outbox_add(struct outbox *o, uint16_t type, struct span body, const int *fds, si
 		o->last->next = f;
 	o->last = f;
 	o->n_bytes += f->len;
+	o->n_fds += n_fds;
 	return OK;
 }
 

@@ -12,6 +12,7 @@ struct frame;
 struct outbox {
 	struct frame *first, *last;
 	size_t n_bytes; /* not yet written */
+	size_t n_fds; /* not yet sent */
 };
 
 /*

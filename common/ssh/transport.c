@@ -276,9 +276,26 @@ ident_is_sound(struct span line)
 		(line.len > 9 && memcmp(line.ptr, "SSH-1.99-", 9) == 0);
 }
 
+/* Who speaks no SSH could not read a packet and gets a line of text: in the words of sshd, for which people look. */
+static enum err
+turn_away(struct transport *t)
+{
+	static const char words[] = "Invalid SSH identification string.\r\n";
+	enum err e;
+
+	t->failure.code = SSH_DISCONNECT_PROTOCOL_VERSION_NOT_SUPPORTED;
+	snprintf(t->failure.text, sizeof(t->failure.text), "%s", "the client does not speak SSH");
+	t->state = TRANSPORT_DEAD;
+	e = buf_append(&t->out, words, sizeof(words) - 1);
+	return e == OK ? ERR_PROTO : e;
+}
+
 static enum err
 take_ident(struct transport *t, struct span line)
 {
+	if (t->config->role == TRANSPORT_SERVER &&
+		(line.len < 4 || memcmp(line.ptr, "SSH-", 4) != 0))
+		return turn_away(t);
 	if (!ident_is_sound(line))
 		return transport_fail(t, ERR_PROTO, SSH_DISCONNECT_PROTOCOL_VERSION_NOT_SUPPORTED,
 			"expected an identification string SSH-2.0-...");
@@ -610,7 +627,7 @@ stream_is_used_up(const struct transport *t, const struct packet_stream *s)
 	if (s->cipher == NULL)
 		return false;
 	if (max == 0)
-		max = cipher_info(cipher_kind(s->cipher))->rekey_bytes;
+		max = cipher_info(cipher_suite(s->cipher).kind)->rekey_bytes;
 	return s->n_bytes >= max || s->n_packets >= REKEY_PACKETS;
 }
 
@@ -659,12 +676,24 @@ transport_peer_ident(const struct transport *t)
 	return span_str(t->peer_ident);
 }
 
-enum cipher_kind
-transport_cipher(const struct transport *t, enum cipher_direction direction)
+static struct cipher_suite
+suite_of(const struct transport *t, enum cipher_direction direction)
 {
 	const struct cipher *c = direction == CIPHER_OPEN ? t->in.cipher : t->sealed.cipher;
 
-	return c != NULL ? cipher_kind(c) : CIPHER_NONE;
+	return c != NULL ? cipher_suite(c) : (struct cipher_suite){.kind = CIPHER_NONE};
+}
+
+enum cipher_kind
+transport_cipher(const struct transport *t, enum cipher_direction direction)
+{
+	return suite_of(t, direction).kind;
+}
+
+enum mac_kind
+transport_mac(const struct transport *t, enum cipher_direction direction)
+{
+	return suite_of(t, direction).mac;
 }
 
 enum kex_method

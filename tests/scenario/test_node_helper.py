@@ -174,6 +174,14 @@ def test_a_forced_command_with_a_hash_runs_whole(through):
     assert (done.returncode, done.stdout) == (7, b"# x bash\n")
 
 
+def test_a_forced_command_with_a_hash_runs_in_the_shell_of_the_account(node_pool, through):
+    """And not in that of another account with the same uid."""
+    client = through('command="echo \\"# $LOGNAME\\""')
+    twin = f"twin-{client.user.name}:x:{client.user.uid}:{client.user.uid}::/:/bin/false"
+    node_pool.nodes[0].run("sed", "-i", f"/^{client.user.name}:/i {twin}", "/etc/passwd")
+    assert client.out("x") == f"# {client.user.name}\n"
+
+
 def test_another_option_with_a_hash_closes_the_door(through):
     client = through('environment="A=#"')
     assert denied(client.run("echo in"))

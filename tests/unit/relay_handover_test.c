@@ -83,7 +83,7 @@ Test(relay_handover, malformed_ones_are_refused)
 	rig_run(r);
 	cr_assert_eq(rig_n_messages(r, MSG_HANDED_OVER), 2);
 	cr_assert(!last_answer(r).taken);
-	cr_assert_eq(id_table_count(rig_process(r)->connections), 0);
+	cr_assert_eq(rig_process(r)->connections.n, 0);
 	/* Neither did any harm to the sound one that follows. */
 	rig_hand_over(r);
 	cr_assert(last_answer(r).taken);
@@ -120,7 +120,7 @@ is_refused(struct rig *r, const struct facts_case *k)
 	rig_send_as_gate(r, MSG_HAND_OVER, buf_span(&b), true);
 	rig_run(r);
 	cr_assert(!last_answer(r).taken, "%s", k->name);
-	cr_assert_eq(id_table_count(rig_process(r)->connections), 0, "%s", k->name);
+	cr_assert_eq(rig_process(r)->connections.n, 0, "%s", k->name);
 	buf_clear(&f);
 	buf_clear(&b);
 }
@@ -152,10 +152,12 @@ Test(relay_handover, an_id_that_is_taken_is_refused)
 	struct rig *r = rig_new(NULL);
 	struct connection other = {.id = rig_id(r)};
 
-	cr_assert_eq(id_table_add(rig_process(r)->connections, other.id, &other), OK);
+	cr_assert_eq(table_add(&rig_process(r)->connections, &other.entry,
+			     span_of(&other.id, sizeof(other.id))),
+		OK);
 	rig_hand_over(r);
 	cr_assert(!last_answer(r).taken);
-	(void)id_table_remove(rig_process(r)->connections, other.id);
+	table_remove(&rig_process(r)->connections, &other.entry);
 	rig_free(r);
 }
 
