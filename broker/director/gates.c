@@ -53,17 +53,16 @@ static void
 refuse(struct link *l, const struct msg_accepted *m, enum limit limit)
 {
 	struct state *s = l->state;
-	char id[CONN_ID_TEXT_SIZE], text[MSG_TEXT_MAX];
+	char text[MSG_TEXT_MAX];
 	struct msg_refuse answer = {.conn = m->conn};
 
 	limits_hit(&s->limits, s->config, limit, s->now_ms);
-	(void)snprintf(text, sizeof(text),
-		"%s (%s). Please try again in a minute. The connection id is %s.",
+	(void)snprintf(text, sizeof(text), "%s (%s). Please try again in a minute.",
 		limit == LIMIT_CONNECTIONS ? "The pool has as many connections as it may have"
 			: limit == LIMIT_UNAUTHENTICATED
 			? "Too many logins are under way at the moment"
 			: "Too many logins from your address are under way at the moment",
-		limit_name(limit), conn_id_text(m->conn, id));
+		limit_name(limit));
 	answer.text = span_str(text);
 	(void)link_send(l, MSG_REFUSE, msg_refuse_fields, &answer, -1);
 }
@@ -271,6 +270,7 @@ static const struct link_handler handlers[] = {
 	{MSG_NODE_METHODS, msg_node_methods_fields, on_node_methods},
 	{MSG_AUTHENTICATED, msg_conn_fields, on_authenticated},
 	{MSG_ENDED, msg_ended_fields, on_ended},
+	{MSG_LIMIT_USE, msg_limit_use_fields, limits_on_use},
 	{0, NULL, NULL},
 };
 

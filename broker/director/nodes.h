@@ -4,10 +4,10 @@
 #ifndef BROKER_DIRECTOR_NODES_H
 #define BROKER_DIRECTOR_NODES_H
 
-#include "broker/director/table.h"
 #include "broker/messages/messages.h"
 #include "common/buf.h"
 #include "common/config/config.h"
+#include "common/table.h"
 
 /* A node that failed is put last for this long.  It is not removed: it may be the only one. */
 #define NODES_FAILURE_HOLD_MS 30000

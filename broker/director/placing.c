@@ -29,6 +29,7 @@ wait_max_ms(const struct state *s)
 
 /* --- no node --- */
 
+/* The gate adds the connection id to what it tells a user. */
 static const char *const not_placed_texts[NOT_PLACED_COUNT] = {
 	[NOT_PLACED_NO_NODES] = "No machine of this pool answers at the moment. Please try again "
 				"in a few minutes.",
@@ -41,17 +42,14 @@ static const char *const not_placed_texts[NOT_PLACED_COUNT] = {
 static void
 give_up(struct state *s, struct login *login, enum not_placed reason, const char *why)
 {
-	char id[CONN_ID_TEXT_SIZE], text[MSG_TEXT_MAX];
+	char id[CONN_ID_TEXT_SIZE];
 
 	(void)conn_id_text(login->id, id);
 	log_warn("connection %s: user %.*s is not placed: %s", id, (int)login->user.len,
 		(const char *)login->user.ptr, why);
-	(void)snprintf(text, sizeof(text),
-		"%s If this goes on, give your administrator the connection id %s.",
-		not_placed_texts[reason], id);
 	if (login->state != LOGIN_ACCEPTED)
 		login_become(&s->logins, login, LOGIN_ACCEPTED, s->now_ms);
-	gate_tell_not_placed(login, reason, text);
+	gate_tell_not_placed(login, reason, not_placed_texts[reason]);
 }
 
 /* --- the dial --- */

@@ -128,6 +128,7 @@ static const struct link_handler handlers[] = {
 	{MSG_CONNECTION, msg_connection_fields, on_connection},
 	{MSG_COUNTERS, msg_counters_fields, on_counters},
 	{MSG_CONNECTION_ENDED, msg_connection_ended_fields, on_connection_ended},
+	{MSG_LIMIT_USE, msg_limit_use_fields, limits_on_use},
 	{0, NULL, NULL},
 };
 

@@ -4,6 +4,7 @@
 #ifndef BROKER_GATE_LOGIN_LEG_H
 #define BROKER_GATE_LOGIN_LEG_H
 
+#include "broker/messages/limits.h"
 #include "common/addr.h"
 #include "common/ssh/packet.h"
 #include "common/ssh/transport.h"
@@ -37,6 +38,8 @@ MUST_CHECK enum err login_leg_new(struct event_base *base, int fd,
 void login_leg_free(struct login_leg *l);
 
 struct transport *login_leg_transport(struct login_leg *l);
+/* Where limits are counted that the leg reaches.  Borrowed for the leg's life. */
+void login_leg_count(struct login_leg *l, struct limit_report *limits);
 
 /* Queue a packet and write what can be written. */
 MUST_CHECK enum err login_leg_send(struct login_leg *l, struct span payload);

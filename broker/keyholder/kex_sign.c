@@ -93,11 +93,18 @@ static enum err
 begin_session(struct core *c, const struct role_peer *asker, const struct msg_kex_sign *m,
 	const struct kex_hash *hash)
 {
+	struct fresh_query q = core_fresh_query(c, asker);
 	struct session *session;
 	enum err e = sessions_add(c->sessions, m->conn, asker, &session);
 
 	if (e != OK)
 		return e;
+	e = fresh_admit(sessions_fresh_of(c->sessions, asker), &q, m->server_kexinit, hash);
+	if (e != OK) {
+		sessions_forget(c->sessions, session);
+		return e;
+	}
+	session->begun_at_s = q.now_s;
 	session->id = *hash;
 	session->host_key = keys_host_for(c->keys, m->host_key_alg);
 	note_algorithm(session, m->host_key_alg);
@@ -140,5 +147,7 @@ kex_sign(struct core *c, const struct role_peer *asker, const struct msg_kex_sig
 		note_algorithm(session, m->host_key_alg);
 	if (e == OK)
 		*host_key = pubkey_blob(privkey_public(key));
+	else
+		buf_clear(signature);
 	return e;
 }

@@ -310,14 +310,14 @@ make(struct connection *c, const struct msg_hand_over *m, int fds[2], uint64_t *
 	if (e != OK)
 		return e;
 	*id = c->id;
-	if (p->roster.n >= p->settings.connections_max)
+	if (p->connections.n >= p->settings.connections_max)
 		return ERR_LIMIT;
 	if (p->is_stopping)
 		return ERR_BAD_STATE;
 	e = make_legs(c, m, fds);
 	if (e == OK && evtimer_assign(&c->timer, p->base, on_timer, c) != 0)
 		e = ERR_NOMEM;
-	return e == OK ? roster_add(&p->roster, c) : e;
+	return e == OK ? table_add(&p->connections, &c->entry, span_of(&c->id, sizeof(c->id))) : e;
 }
 
 enum err
@@ -341,8 +341,8 @@ connection_new(struct process *p, const struct msg_hand_over *m, const int fds[2
 		connection_free(c);
 		return e;
 	}
-	if (p->roster.n > p->n_connections_peak)
-		p->n_connections_peak = p->roster.n;
+	if (p->connections.n > p->n_connections_peak)
+		p->n_connections_peak = p->connections.n;
 	connection_set_state(c, CONNECTION_OPEN);
 	*out = c;
 	return OK;
@@ -367,7 +367,7 @@ connection_free(struct connection *c)
 	if (c == NULL)
 		return;
 	if (c->state != CONNECTION_NONE)
-		roster_remove(&c->process->roster, c);
+		table_remove(&c->process->connections, &c->entry);
 	if (event_initialized(&c->timer))
 		(void)event_del(&c->timer);
 	c->process->n_queued -= c->n_queued;

@@ -11,6 +11,7 @@
 #include "broker/relay/ledger.h"
 #include "broker/relay/leg.h"
 #include "broker/relay/requests.h"
+#include "common/table.h"
 
 struct process;
 
@@ -48,8 +49,7 @@ struct signing {
 
 struct connection {
 	struct process *process;
-	struct connection *next, *prev; /* all connections of the process */
-	struct connection *next_same; /* with the same hash of the id */
+	struct table_entry entry; /* in the process's table, by id */
 	struct connection *next_over; /* to be freed when the turn ends */
 	uint64_t id;
 	enum connection_state state;

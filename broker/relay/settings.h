@@ -34,7 +34,7 @@ size_t settings_waiting_max(const struct settings *s);
 struct leg_configs {
 	struct transport_config client;
 	struct transport_config node;
-	char *kex, *ciphers, *host_keys, *offered_host_keys;
+	char *kex, *ciphers, *host_keys, *offered_host_keys, *compression;
 };
 
 /* Fill *out, zeroed or filled before; a leg that borrows it goes on with the new values.  ERR_NOMEM: unchanged. */

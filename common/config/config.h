@@ -136,6 +136,7 @@ struct config {
 		struct config_list kex; /* none: the engine's own order, for all three */
 		struct config_list ciphers;
 		struct config_list host_keys;
+		struct config_list compression;
 	} algorithms;
 	struct {
 		enum log_level level;

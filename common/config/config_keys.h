@@ -58,7 +58,7 @@
 	X(limits.node_dials_unauthenticated_max, COUNT, ONE, "8", 1, 10000, \
 		"Connections to one node on which nobody has logged in yet. Keep it below the node's MaxStartups.") \
 	X(limits.auth_tries_max, COUNT, ONE, "20", 1, 1000, \
-		"Authentication requests that a client may make on one connection.") \
+		"Authentication requests of one connection that may fail. Four times as many may be made.") \
 	X(limits.node_connect_timeout_ms, MILLISECONDS, ONE, "5000", 10, 600000, \
 		"How long connecting to a node may take before the next node is tried.") \
 	X(limits.node_login_timeout_ms, MILLISECONDS, ONE, "20000", 10, 600000, \
@@ -107,6 +107,8 @@
 		"Ciphers, best first. None is the built-in list.") \
 	X(algorithms.host_keys, SIGNATURE, LIST, "[]", 0, 16, \
 		"Host key algorithms, best first. None is the built-in list.") \
+	X(algorithms.compression, COMPRESSION, LIST, "[]", 0, 4, \
+		"Compression methods for the leg of the client, best first. None is the built-in list.") \
 	X(log.level, LOG_LEVEL, ONE, "\"info\"", 1, 16, \
 		"The least important lines that are logged.")
 

@@ -165,6 +165,7 @@ static const char *const cipher_words[] = {
 	"chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", NULL};
 static const char *const signature_words[] = {"ssh-ed25519", "ecdsa-sha2-nistp256",
 	"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256", NULL};
+static const char *const compression_words[] = {"none", "zlib@openssh.com", NULL};
 
 #define NUMBER(what)                                                                               \
 	{                                                                                          \
@@ -210,6 +211,7 @@ static const struct config_type_info infos[CONFIG_TYPE_COUNT] = {
 	[CONFIG_KEX] = WORD(kex_words),
 	[CONFIG_CIPHER] = WORD(cipher_words),
 	[CONFIG_SIGNATURE] = WORD(signature_words),
+	[CONFIG_COMPRESSION] = WORD(compression_words),
 	[CONFIG_POOL] = OBJECT("an object that describes a pool"),
 	[CONFIG_NODE] = OBJECT("an object that describes a node"),
 };

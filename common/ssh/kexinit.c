@@ -18,6 +18,7 @@
 static enum err
 put_lists(const struct kexinit_offer *offer, struct buf *out)
 {
+	const char *compression = offer->compression != NULL ? offer->compression : "none";
 	const char *const lists[KEXINIT_LISTS] = {
 		[KEXINIT_KEX] = offer->kex,
 		[KEXINIT_HOST_KEY] = offer->host_keys,
@@ -25,8 +26,8 @@ put_lists(const struct kexinit_offer *offer, struct buf *out)
 		[KEXINIT_CIPHER_S2C] = offer->ciphers,
 		[KEXINIT_MAC_C2S] = MAC_NAMES,
 		[KEXINIT_MAC_S2C] = MAC_NAMES,
-		[KEXINIT_COMPRESSION_C2S] = "none",
-		[KEXINIT_COMPRESSION_S2C] = "none",
+		[KEXINIT_COMPRESSION_C2S] = compression,
+		[KEXINIT_COMPRESSION_S2C] = compression,
 		[KEXINIT_LANGUAGE_C2S] = "",
 		[KEXINIT_LANGUAGE_S2C] = "",
 	};
@@ -45,6 +46,8 @@ kexinit_write(const struct kexinit_offer *offer, struct buf *out)
 
 	if (RAND_bytes(cookie, sizeof(cookie)) != 1)
 		return ERR_CRYPTO;
+	if (offer->cookie_start != NULL)
+		memcpy(cookie, offer->cookie_start, KEXINIT_COOKIE_START_SIZE);
 	e = wire_put_u8(out, SSH_MSG_KEXINIT);
 	if (e == OK)
 		e = wire_put_bytes(out, span_of(cookie, sizeof(cookie)));
@@ -148,13 +151,15 @@ choose_host_key(const struct kexinit *client, const struct kexinit *server, stru
 	return OK;
 }
 
-static bool
-compression_is_none(
-	const struct kexinit *client, const struct kexinit *server, enum kexinit_list which)
+static enum err
+choose_compression(const struct kexinit *client, const struct kexinit *server,
+	enum kexinit_list which, enum compression *out)
 {
 	struct span name;
 
-	return choose(client, server, which, &name) == OK && span_is(name, "none");
+	if (choose(client, server, which, &name) != OK || compression_by_name(name, out) != OK)
+		return ERR_NO_MATCH;
+	return OK;
 }
 
 enum err
@@ -171,8 +176,10 @@ kexinit_choose(const struct kexinit *client, const struct kexinit *server, struc
 		*missing = "cipher from client to server";
 	else if (choose_cipher(client, server, KEXINIT_CIPHER_S2C, &c.s2c) != OK)
 		*missing = "cipher from server to client";
-	else if (!compression_is_none(client, server, KEXINIT_COMPRESSION_C2S) ||
-		!compression_is_none(client, server, KEXINIT_COMPRESSION_S2C))
+	else if (choose_compression(client, server, KEXINIT_COMPRESSION_C2S, &c.compression_c2s) !=
+			OK ||
+		choose_compression(client, server, KEXINIT_COMPRESSION_S2C, &c.compression_s2c) !=
+			OK)
 		*missing = "compression method";
 	else {
 		c.guess_was_wrong = !first_names_are_equal(client, server, KEXINIT_KEX) ||

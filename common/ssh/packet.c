@@ -140,8 +140,8 @@ packet_seal_at(struct packet_stream *s, struct span payload, uint8_t *at, size_t
 		return ERR_LIMIT;
 	wire_poke_u32(at, (uint32_t)length);
 	at[LENGTH_LEN] = (uint8_t)padding;
-	memmove(at + LENGTH_LEN + 1, payload.ptr, payload.len);
-	end = at + LENGTH_LEN + 1 + payload.len;
+	memmove(at + PACKET_PAYLOAD_AT, payload.ptr, payload.len);
+	end = at + PACKET_PAYLOAD_AT + payload.len;
 	/* Padding of cleartext packets is seen by everybody, so it may as well say nothing. */
 	if (s->cipher == NULL)
 		memset(end, 0, padding);

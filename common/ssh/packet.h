@@ -16,6 +16,9 @@
 /* The largest payload that is accepted and sent: what can be opened can be sealed again, under each cipher of ours. */
 #define PACKET_PAYLOAD_MAX ((size_t)PACKET_LENGTH_MAX - 1 - PACKET_PADDING_MIN)
 
+/* Where the payload stands in a packet: behind its length and its padding length. */
+#define PACKET_PAYLOAD_AT 5
+
 /* Packets under one key, at most, in either direction (RFC 4344 section 3.1). */
 #define PACKET_COUNT_MAX ((uint64_t)1 << 31)
 
@@ -47,7 +50,10 @@ MUST_CHECK enum err packet_open(
 /* Append payload as a sealed packet with fresh padding.  ERR_LIMIT: payload or out too large. */
 MUST_CHECK enum err packet_seal(struct packet_stream *s, struct span payload, struct buf *out);
 
-/* The same into memory that has room for packet_sealed_size(); *size is what was written. */
+/*
+ * The same into memory that has room for packet_sealed_size(); *size is what was written.  The payload may stand there
+ * already, at PACKET_PAYLOAD_AT.
+ */
 MUST_CHECK enum err packet_seal_at(
 	struct packet_stream *s, struct span payload, uint8_t *at, size_t *size);
 size_t packet_sealed_size(const struct packet_stream *s, size_t payload_len);

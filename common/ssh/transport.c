@@ -160,6 +160,7 @@ transport_init_queues(struct transport *t)
 	if (max == 0)
 		max = TRANSPORT_WAITING_MAX;
 	buf_init(&t->waiting, max);
+	buf_init(&t->inflated, PACKET_PAYLOAD_MAX);
 	buf_init(&t->out, TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * max);
 }
 
@@ -199,6 +200,9 @@ transport_free(struct transport *t)
 	packet_stream_clear(&t->sealed);
 	buf_clear(&t->out);
 	buf_clear(&t->waiting);
+	compress_free(t->inflate);
+	compress_free(t->deflate);
+	buf_clear(&t->inflated);
 	transport_exchange_free(t->exchange);
 	free(t->own_ident);
 	free(t->peer_ident);
@@ -208,9 +212,21 @@ transport_free(struct transport *t)
 }
 
 enum err
-transport_seal_now(struct transport *t, struct span payload)
+transport_write_disconnect(enum ssh_disconnect code, const char *text, struct buf *out)
 {
-	return packet_seal(&t->sealed, payload, &t->out);
+	size_t before = out->len;
+	enum err e;
+
+	e = wire_put_u8(out, SSH_MSG_DISCONNECT);
+	if (e == OK)
+		e = wire_put_u32(out, code);
+	if (e == OK)
+		e = wire_put_cstring(out, text);
+	if (e == OK)
+		e = wire_put_cstring(out, "");
+	if (e != OK)
+		buf_truncate(out, before);
+	return e;
 }
 
 /* A leg that cannot even say goodbye is closed by its owner all the same. */
@@ -218,15 +234,8 @@ static void
 send_disconnect(struct transport *t, enum ssh_disconnect code, const char *text)
 {
 	struct buf b = {0};
-	enum err e;
+	enum err e = transport_write_disconnect(code, text, &b);
 
-	e = wire_put_u8(&b, SSH_MSG_DISCONNECT);
-	if (e == OK)
-		e = wire_put_u32(&b, code);
-	if (e == OK)
-		e = wire_put_cstring(&b, text);
-	if (e == OK)
-		e = wire_put_cstring(&b, "");
 	if (e == OK)
 		e = transport_seal_now(t, buf_span(&b));
 	buf_clear(&b);
@@ -474,6 +483,7 @@ transport_step(struct transport *t, uint8_t *bytes, size_t len, size_t *used,
 	enum err e;
 
 	*event = (struct transport_event){.kind = TRANSPORT_EVENT_NONE};
+	buf_clear(&t->inflated);
 	if (t->state == TRANSPORT_DEAD)
 		return ERR_CLOSED;
 	if (t->state == TRANSPORT_SIGN || len == 0)
@@ -488,6 +498,9 @@ transport_step(struct transport *t, uint8_t *bytes, size_t len, size_t *used,
 		return fail_packet(t, e);
 	if (p.payload.len == 0)
 		return fail_packet(t, ERR_FORMAT);
+	e = transport_inflate(t, &p);
+	if (e != OK)
+		return e;
 	*used = p.size;
 	return dispatch(t, &p, event);
 }
@@ -541,11 +554,15 @@ transport_flush_waiting(struct transport *t)
 	enum err e = OK;
 
 	while (e == OK && wire_left(&r) > 0) {
+		if (t->waiting.len - wire_left(&r) >= t->waiting_plain)
+			t->plain_out = false;
 		e = wire_get_string(&r, &payload);
 		if (e == OK)
 			e = transport_seal_now(t, payload);
 	}
 	buf_clear(&t->waiting);
+	t->waiting_plain = 0;
+	t->plain_out = false;
 	return e;
 }
 
@@ -553,7 +570,9 @@ bool
 transport_fits_in_place(
 	const struct transport *t, const struct transport *from, const struct packet *p)
 {
-	return packet_fits_in_place(&t->sealed, &from->in, p);
+	return !transport_is_compressed(t, CIPHER_SEAL) &&
+		!transport_is_compressed(from, CIPHER_OPEN) &&
+		packet_fits_in_place(&t->sealed, &from->in, p);
 }
 
 enum err
@@ -563,17 +582,11 @@ transport_reseal(struct transport *t, struct packet *p)
 	return packet_reseal(&t->sealed, p);
 }
 
-size_t
-transport_sealed_size(const struct transport *t, size_t payload_len)
-{
-	return packet_sealed_size(&t->sealed, payload_len);
-}
-
 enum err
 transport_seal_at(struct transport *t, struct span payload, uint8_t *at, size_t *size)
 {
 	assert(transport_is_clear(t));
-	return packet_seal_at(&t->sealed, payload, at, size);
+	return transport_seal_now_at(t, payload, at, size);
 }
 
 struct buf *
@@ -597,6 +610,12 @@ transport_failure(const struct transport *t)
 void
 transport_set_phase(struct transport *t, enum transport_phase phase)
 {
+	/* What was sent before the peer could know that the user is authenticated is not compressed, in either direction. */
+	if (phase != t->phase && phase == TRANSPORT_PHASE_CONNECTION) {
+		t->waiting_plain = t->waiting.len;
+		t->plain_in = t->exchange != NULL;
+		t->plain_out = !t->clear;
+	}
 	t->phase = phase;
 }
 

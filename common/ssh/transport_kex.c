@@ -86,8 +86,10 @@ make_offer(const struct transport *t, struct offer_text *text, struct kexinit_of
 		e = join(text->ciphers, cipher_info(cipher_kind(t->sealed.cipher))->name, ciphers);
 	else if (e == OK)
 		e = join(text->ciphers, ciphers, "");
+	offer->cookie_start = c->cookie_start;
 	offer->kex = text->kex;
 	offer->ciphers = text->ciphers;
+	offer->compression = c->compression;
 	offer->host_keys = c->host_keys != NULL ? c->host_keys : sigalg_names();
 	if (again)
 		offer->host_keys = t->host_key_alg;
@@ -349,6 +351,8 @@ finish(struct transport *t, const struct kex_hash *hash)
 		return e;
 	}
 	packet_stream_rekey(&t->sealed, next_out, t->strict);
+	transport_restart_deflate(t);
+	t->compression_out = is_server ? x->choice.compression_s2c : x->choice.compression_c2s;
 	forget_secrets(x);
 	t->method = x->choice.method;
 	memcpy(t->host_key_alg, x->choice.host_key_alg, sizeof(t->host_key_alg));
@@ -478,12 +482,16 @@ transport_on_kex_reply(struct transport *t, struct span payload)
 enum err
 transport_on_newkeys(struct transport *t, struct span payload, struct transport_event *event)
 {
+	bool is_server = t->config->role == TRANSPORT_SERVER;
 	struct exchange *x = t->exchange;
 
 	if (payload.len != 1)
 		return transport_fail(
 			t, ERR_FORMAT, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed NEWKEYS");
 	packet_stream_rekey(&t->in, x->next_in, t->strict);
+	transport_restart_inflate(t);
+	t->plain_in = false;
+	t->compression_in = is_server ? x->choice.compression_c2s : x->choice.compression_s2c;
 	x->next_in = NULL;
 	transport_exchange_free(x);
 	t->exchange = NULL;

@@ -324,7 +324,7 @@ rig_process(struct rig *r)
 struct connection *
 rig_connection(struct rig *r)
 {
-	return roster_find(&r->process->roster, r->id);
+	return process_find(r->process, r->id);
 }
 
 uint64_t
@@ -365,9 +365,11 @@ rig_run(struct rig *r)
 void
 rig_pass(struct rig *r, uint64_t ms)
 {
+	struct connection *c;
+
 	fake_now += ms;
 	process_tick(r->process);
-	for (struct connection *c = r->process->roster.first; c != NULL; c = c->next)
+	for (c = process_next(r->process, NULL); c != NULL; c = process_next(r->process, c))
 		connection_look(c);
 	rig_run(r);
 }

@@ -206,7 +206,8 @@ Test(ctl, status_shows_processes_counts_and_limits)
 	assert_says("sshbroker " SSHBROKER_VERSION ", up 0s since ");
 	assert_says("processes    1 gate, 1 relay\n");
 	assert_says("connections  1\n");
-	assert_says("limits.connections_max                   1  20000        0\n");
+	assert_says("limits.connections_max                   1      20000        0\n");
+	assert_says("gate.goodbyes_max                        -          -        0\n");
 }
 
 Test(ctl, nodes_are_a_table_with_a_total)

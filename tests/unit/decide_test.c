@@ -402,6 +402,41 @@ Test(decide, other_cas_work_as_before)
 	cr_assert_str_eq(printed_for(other_ca), "# who\nalice\nrestrict admins\n");
 }
 
+/* sshd trusts a copy that node-setup made: who is taken out of the original is out at once. */
+Test(decide, another_ca_must_still_be_where_it_was)
+{
+	char more[1024], path[SCRATCH_PATH_SIZE];
+	struct buf text = {0};
+	struct decision d;
+
+	(void)snprintf(
+		more, sizeof(more), "previous_ca_keys %s\n", scratch_path(&scratch, "cas", path));
+	load_settings(more);
+	cr_assert_str_eq(printed_for(other_ca), "");
+	cr_assert_eq(buf_append_span(&text, span_str("# others\nssh-rsa AAAA\n")), OK);
+	scratch_write(&scratch, "cas", buf_span(&text), 0644);
+	cr_assert_str_eq(printed_for(other_ca), "");
+	cr_assert_eq(buf_append_span(&text, span_str("pty ")), OK);
+	cr_assert_eq(pubkey_write_line(privkey_public(other_ca), &text), OK);
+	scratch_write(&scratch, "cas", buf_span(&text), 0644);
+	cr_assert_str_eq(printed_for(other_ca), "");
+	cr_assert_eq(buf_append_span(&text, span_str("\n")), OK);
+	cr_assert_eq(pubkey_write_line(privkey_public(other_ca), &text), OK);
+	cr_assert_eq(buf_append_span(&text, span_str(" of the others\n")), OK);
+	scratch_write(&scratch, "cas", buf_span(&text), 0644);
+	cr_assert_str_eq(printed_for(other_ca), "alice\n");
+	decide_text(span_str("AAAA"), other_ca, &d);
+	cr_assert(!d.is_ours && d.lines.len == 0 && d.why[0] != '\0');
+	decision_clear(&d);
+	/* Ours is not asked for there. */
+	authorize("KEY\n");
+	(void)snprintf(
+		more, sizeof(more), "previous_ca_keys %s\nauthorized_keys_file keys\n", path);
+	load_settings(more);
+	cr_assert_str_eq(printed(), ALLOWED);
+	buf_clear(&text);
+}
+
 /* The tokens of the previous command are those that sshd itself would fill in. */
 Test(decide, the_previous_command_gets_the_certificate_in_tokens)
 {

@@ -37,7 +37,7 @@ move_to(const struct role_peer *from, uint64_t conn, const struct role_peer *rel
 	struct session *session;
 
 	cr_assert_eq(sessions_get(w.core.sessions, conn, from, &session), OK);
-	session->owner = *relay;
+	cr_assert_eq(sessions_move(w.core.sessions, session, relay), OK);
 }
 
 /* world_kex_sign checks each signature against a hash that it computes itself. */
@@ -158,12 +158,85 @@ Test(kex_sign, a_relay_rekeys_an_unknown_connection_which_stays_unknown)
 	cr_assert_eq(sign(&world_gate_a, 1, 1), OK);
 }
 
-Test(kex_sign, connections_are_bounded)
+Test(kex_sign, a_gates_connections_are_bounded_and_take_no_others_place)
 {
 	for (uint64_t conn = 1; conn <= WORLD_SESSIONS_MAX; conn++)
 		cr_assert_eq(sign(&world_gate_a, conn, 1), OK);
 	cr_assert_eq(sign(&world_gate_a, WORLD_SESSIONS_MAX + 1, 1), ERR_LIMIT);
-	/* Those that are known go on. */
+	/* Those that are known go on, and so do others. */
 	cr_assert_eq(sign(&world_gate_a, 1, 2), OK);
 	cr_assert_eq(sign(&world_relay_a, WORLD_SESSIONS_MAX + 1, 1), OK);
+	cr_assert_eq(sign(&world_gate_b, WORLD_SESSIONS_MAX + 1, 1), OK);
+}
+
+/* --- an old exchange shown again: what a gate in wrong hands could keep --- */
+
+static struct msg_kex_sign
+recorded(uint8_t kexinit[WORLD_KEXINIT_SIZE])
+{
+	struct msg_kex_sign m = world_transcript(1, "ssh-ed25519", 1);
+
+	m = world_freshened(&w, &world_gate_a, &m, kexinit);
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), OK);
+	return m;
+}
+
+Test(kex_sign, an_exchange_makes_one_connection_and_never_another)
+{
+	uint8_t kexinit[WORLD_KEXINIT_SIZE];
+	struct msg_kex_sign m = recorded(kexinit);
+
+	m.conn = 2;
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), ERR_EXISTS);
+	sessions_forget(w.core.sessions, sessions_find(w.core.sessions, 1));
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), ERR_EXISTS);
+	m.conn = 1;
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), ERR_EXISTS);
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_b, &m, NULL), ERR_TIMEOUT);
+	cr_assert_eq(sessions_count(w.core.sessions), 0);
+}
+
+Test(kex_sign, an_exchange_of_earlier_makes_no_connection_however_long_ago)
+{
+	uint8_t kexinit[WORLD_KEXINIT_SIZE];
+	struct msg_kex_sign m = recorded(kexinit);
+
+	sessions_forget(w.core.sessions, sessions_find(w.core.sessions, 1));
+	for (unsigned i = 0; i < 24 * 60; i++) {
+		w.now += FRESH_PERIOD_S;
+		/* Others log in meanwhile. */
+		cr_assert_eq(sign(&world_gate_a, 2, 1), OK);
+		sessions_forget(w.core.sessions, sessions_find(w.core.sessions, 2));
+		cr_assert_neq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), OK);
+	}
+	cr_assert_lt(sessions_fresh_of(w.core.sessions, &world_gate_a)->seen.n, 10);
+}
+
+Test(kex_sign, a_word_counts_as_long_as_a_login_may_take)
+{
+	struct msg_kex_sign m = world_transcript(1, "ssh-ed25519", 1);
+	uint8_t kexinit[WORLD_KEXINIT_SIZE];
+
+	m = world_freshened(&w, &world_gate_a, &m, kexinit);
+	w.now += w.config.limits.login_grace_s + FRESH_PERIOD_S;
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), OK);
+}
+
+Test(kex_sign, a_cookie_without_the_gates_own_word_makes_no_connection)
+{
+	static const uint8_t chance[WORLD_KEXINIT_SIZE] = {20};
+	struct msg_kex_sign m = world_transcript(1, "ssh-ed25519", 1);
+	uint8_t kexinit[WORLD_KEXINIT_SIZE];
+
+	m.server_kexinit = span_of(chance, sizeof(chance));
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), ERR_TIMEOUT);
+	m.server_kexinit = span_of(chance, KEXINIT_COOKIE_START_SIZE);
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), ERR_FORMAT);
+	m = world_freshened(&w, &world_gate_b, &m, kexinit);
+	cr_assert_neq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), OK);
+	cr_assert_eq(sessions_count(w.core.sessions), 0);
+	/* A rekey makes nothing known, and needs none. */
+	cr_assert_eq(sign(&world_gate_a, 1, 1), OK);
+	m = world_transcript(1, "ssh-ed25519", 2);
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), OK);
 }

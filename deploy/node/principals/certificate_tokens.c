@@ -179,3 +179,18 @@ certificate_tokens_command(const char *command, const struct request *r, char **
 	buf_clear(&blob);
 	return e;
 }
+
+enum err
+certificate_tokens_ca(const struct request *r, struct buf *ca)
+{
+	struct buf blob = {0};
+	struct parts p;
+	enum err e = base64_decode(r->certificate, &blob);
+
+	if (e == OK)
+		e = read_parts(buf_span(&blob), &p);
+	if (e == OK)
+		e = buf_append_span(ca, p.ca);
+	buf_clear(&blob);
+	return e;
+}

@@ -31,6 +31,7 @@ struct settings {
 	char *authorized_keys_command;
 	char *revoked_keys;
 	char *pubkey_algorithms; /* a pattern list of signature algorithms; NULL: all */
+	char *previous_ca_keys; /* where the other CAs stand; NULL: whom sshd trusts is trusted */
 	char *previous_principals_file; /* what decided about the certificates of other CAs before */
 	char *previous_principals_command;
 	struct settings_list
