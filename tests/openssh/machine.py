@@ -4,7 +4,6 @@ Runs as root and as the first process of private network, mount and process name
 script runs on the node, as its author meant it: client and server see the same files.  Its sshd is sshd_program, which asks
 us for a broker in front of each sshd that it starts.
 """
-import base64
 import fcntl
 import getopt
 import hashlib
@@ -136,7 +135,7 @@ class Runner:
     def __init__(self, folder, node):
         self.folder, self.node = folder, node
         self.ca = keys.make_key(folder, "ca")
-        self.brokers, self.inetds = {}, {}
+        self.brokers, self.inetds, self.n_brokers = {}, {}, 0
         node.write(HELPER, proc.program("sshbroker-principals").read_bytes(), mode=0o755)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(node.folder / "runner.sock"))
@@ -215,14 +214,19 @@ class Runner:
             self.brokers.pop(which).stop()
             broker = None
         if not broker:
-            folder = self.folder / f"b{len(list(self.folder.glob('b*')))}"
-            broker = self.brokers[which] = ScriptBroker(folder, self.ca, key_texts, listen, node_port)
+            self.n_brokers += 1
+            broker = self.brokers[which] = ScriptBroker(self.folder / f"b{self.n_brokers}", self.ca, key_texts, listen,
+                                                        node_port)
             broker.start(port)
         return broker
 
     def stop(self):
+        """Ends the brokers, and checks that all of them were well."""
         for broker in self.brokers.values():
             broker.stop()
+        for log in self.folder.glob("b*/broker.log"):
+            died = [line for line in log.read_text(errors="replace").splitlines() if "is started again" in line]
+            assert not died, f"a process of the broker died: {died[0]}"
 
 
 def without(args, flag, with_value):
@@ -276,7 +280,15 @@ def run_script(node, name, limit, via):
         return subprocess.run(argv, stdin=zero).returncode
 
 
+def end_with_standard_input():
+    """With us ends all that we started, however those who started us ended."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
 def main():
+    threading.Thread(target=end_with_standard_input, daemon=True).start()
     folder, name, limit, via, algorithms = sys.argv[1:]
     folder = Path(folder)
     set_up_network()

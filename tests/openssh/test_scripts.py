@@ -72,10 +72,11 @@ def run(folder, script, via, names):
                          "private", "/usr/bin/python3", MACHINE, folder, script.name, str(proc.seconds(script.limit)), via,
                          " ".join(names)])
     log = folder.with_suffix(".out")
-    p = proc.spawn(argv, log=log)
+    p = proc.spawn(argv, log=log, stdin=subprocess.PIPE)
     try:
         status = p.wait(proc.seconds(script.limit) + 60)
     finally:
+        p.stdin.close()
         proc.stop(p)
     return status, log.read_text(errors="replace")
 
