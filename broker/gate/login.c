@@ -38,7 +38,7 @@ login_counts_init(struct login_counts *c, size_t closing_max)
 {
 	*c = (struct login_counts){.closing_max = closing_max};
 	limit_set_max(&c->limits, LIMIT_GATE_GOODBYES, closing_max);
-	limit_set_max(&c->limits, LIMIT_GATE_PACKET_BYTES, LOGIN_LEG_IN_MAX);
+	limit_set_max(&c->limits, LIMIT_GATE_PACKET_BYTES, LOGIN_LEG_CLIENT_IN_MAX);
 	limit_set_max(&c->limits, LIMIT_GATE_UNREAD_BYTES, LOGIN_LEG_OUT_MAX);
 	limit_set_max(&c->limits, LIMIT_GATE_BANNER_BYTES, LOGIN_BANNER_BYTES_MAX);
 	limit_set_max(&c->limits, LIMIT_GATE_KEY_EXCHANGES, TRANSPORT_EARLY_EXCHANGES_MAX);
