@@ -249,12 +249,12 @@ def test_paths_that_others_can_write_are_refused(bare, change):
 
 @pytest.mark.parametrize("config,words", [
     (BASE.replace("Include", "#Include"), "at the top of"),
-    (f"TrustedUserCAKeys /x\n{BASE}", "stands before"),
+    (f"TrustedUserCAKeys /etc/ssh/x\n{BASE}", "stands before"),
     (f"AuthorizedKeysCommand /bin/x\nAuthorizedKeysCommandUser %u\n{BASE}", "AuthorizedKeysCommand stands before")])
 def test_a_snippet_that_would_not_count_is_refused(bare, config, words):
     bare.config(config)
     if "TrustedUserCAKeys" in config:
-        bare.write("/x", "")
+        bare.write("/etc/ssh/x", "")
     assert words in bare.refused()
 
 
