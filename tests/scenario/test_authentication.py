@@ -330,7 +330,7 @@ def test_a_wrong_number_of_answers_is_for_the_node_to_judge(talk):
 
 
 def test_banners_at_any_time(talk):
-    banners = [message(raw.USERAUTH_BANNER, text, "") for text in ("", "\n", "one\r\n", "\u00e4", "x" * 30000)]
+    banners = [message(raw.USERAUTH_BANNER, text, "") for text in ("", "\n", "one\r\n", "\u00e4", "x" * 200000)]
     turns = [(raw.password("u1"), [*banners, raw.failure("password")]), (KBDINT, [banners[2], ask()]),
              (message(raw.INFO_RESPONSE, 0), [banners[2], banners[0], SUCCESS])]
     assert talk(*turns) == carried(turns)

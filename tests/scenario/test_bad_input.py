@@ -41,9 +41,9 @@ class World:
         self.node.stop()
 
     def client(self, state):
-        """A client's leg in one of STATES, not logged in."""
+        """A client's leg in one of STATES, not logged in, or at its start, with nothing read."""
         leg = raw.RawClient(self.broker.endpoint())
-        for step in {"kexinit": [leg.packet], "kex": [leg.swap_kexinit], "newkeys": [leg.swap_kexinit, leg.agree, leg.hear_newkeys],
+        for step in {"start": [], "kexinit": [leg.packet], "kex": [leg.swap_kexinit], "newkeys": [leg.swap_kexinit, leg.agree, leg.hear_newkeys],
                      "service": [leg.exchange], "auth": [leg.exchange, leg.begin]}[state]:
             step()
         return leg
@@ -134,8 +134,9 @@ def from_client(world, state, *packets):
 
 def node_to(state, leg):
     """The node's side of a login, up to this state."""
-    if state == "kexinit":
-        leg.packet()
+    if state in ("start", "kexinit"):
+        if state == "kexinit":
+            leg.packet()
     elif state in ("kex", "newkeys"):
         leg.swap_kexinit()
         if state == "kex":
@@ -429,6 +430,28 @@ def test_another_user_or_service_in_the_middle(world):
         assert came == [raw.USERAUTH_FAILURE, PROTOCOL_ERROR if second[1:7] == string("u2") else NO_SERVICE]
 
 
+# --- strict key exchange: nothing but the exchange itself, up to the first NEWKEYS ---
+
+STRICT = {"client": "kex-strict-c-v00@openssh.com", "node": "kex-strict-s-v00@openssh.com"}
+
+
+@pytest.mark.parametrize("leg", LEGS)
+@pytest.mark.parametrize("kind", IGNORED)
+@pytest.mark.parametrize("is_early", [False, True])
+def test_a_strict_exchange_has_nothing_else_in_it(world, leg, kind, is_early):
+    """Neither before the KEXINIT, of which that is seen in it, nor behind."""
+    def exchange(raw_leg):
+        strange = raw_leg._seal(IGNORED[kind])
+        if is_early:
+            raw_leg.socket.sendall(strange)
+        raw_leg.swap_kexinit(STRICT[leg])
+        if leg == "node" and not is_early:
+            raw_leg.expect(raw.ECDH_INIT)
+        return b"" if is_early else strange
+
+    assert LEGS[leg](world, "start", exchange) == PROTOCOL_ERROR
+
+
 # --- packets ---
 
 def body(leg, padding):
@@ -538,3 +561,21 @@ def test_a_goodbye_for_terminals_is_shown_as_text(world, sender):
         code, text = r.u32(), r.string()
         assert code == 11
         assert text.startswith(b"\\x1b]0;evil\\x07") and text.isascii() and text.decode().isprintable()
+
+
+def test_a_name_for_terminals_is_shown_as_text(world):
+    """Of a user whom the node lets in: in the log, and to administrators."""
+    name = (EVIL_TEXT.replace(b"\x9b\xff", b"") + b"x").decode()
+    with world.client("auth") as client:
+        client.send(raw.password(name))
+        client.expect(raw.USERAUTH_SUCCESS)
+        with world.node.next_leg() as node:
+            client.send(message(raw.WINDOW_ADJUST, 0, 1))
+            node.recv()
+            for what in ("connections", "users"):
+                assert [row for row in world.broker.rows(what) if "evil" in row["user"]]
+                for options in ((), ("--json",)):
+                    done = world.broker.ctl_done(what, *options)
+                    assert done.returncode == 0 and b"evil" in done.stdout
+                    assert all(line.isprintable() for line in done.stdout.decode().splitlines()), done.stdout
+                    assert b"\r" not in done.stdout

@@ -195,9 +195,10 @@ class Leg:
         for step in (self.hear_newkeys, self.say_newkeys) if self.is_client else (self.say_newkeys, self.hear_newkeys):
             step()
 
-    def swap_kexinit(self):
+    def swap_kexinit(self, *extensions):
+        """extensions: names besides those of key exchange methods."""
         payload = bytes([KEXINIT]) + os.urandom(16) + string(
-            "curve25519-sha256" + (",ext-info-c" if self.is_client else ""), "ssh-ed25519",
+            ",".join(["curve25519-sha256", *["ext-info-c"] * self.is_client, *extensions]), "ssh-ed25519",
             *["aes256-gcm@openssh.com"] * 2, *["hmac-sha2-256"] * 2, *["none"] * 2, "", "") + b"\0" + u32(0)
         self.send(payload)
         self.kexinits = payload, self.recv()
