@@ -352,12 +352,17 @@ connection_new(struct process *p, const struct msg_hand_over *m, const int fds[2
 void
 connection_start(struct connection *c)
 {
+	enum err e;
+
 	for (enum side s = 0; s < SIDES; s++) {
 		struct keepalive_rules rules = keepalive_rules(c, s);
 
 		keepalive_start(&c->legs[s].keepalive, &rules, c->process->now);
 	}
 	report_connection(c);
+	e = rekey_resume(c);
+	if (e != OK)
+		ending_by_error(c, SIDE_CLIENT, e);
 	control_announce_hostkeys(c);
 	connection_settle(c);
 }

@@ -48,6 +48,19 @@ rekey_notice(struct connection *c, enum side s)
 	l->was_clear = is_clear;
 }
 
+enum err
+rekey_resume(struct connection *c)
+{
+	struct transport_exchange exchange;
+
+	for (enum side s = 0; s < SIDES; s++)
+		rekey_notice(c, s);
+	/* Whom the gate asked for a signature is not known any more. */
+	if (transport_to_sign(c->legs[SIDE_CLIENT].transport, &exchange) != OK)
+		return OK;
+	return rekey_sign(c, &exchange);
+}
+
 void
 rekey_done(struct connection *c, enum side s)
 {
