@@ -40,6 +40,8 @@ drop_first(struct outbox *o)
 	o->first = f->next;
 	if (o->first == NULL)
 		o->last = NULL;
+	o->n_frames--;
+	o->n_fds -= f->n_fds;
 	frame_free(f);
 }
 
@@ -88,6 +90,7 @@ sent(struct outbox *o, size_t n)
 		size_t part = f->len - f->n_sent < n ? f->len - f->n_sent : n;
 
 		frame_close_fds(f->fds, f->n_fds);
+		o->n_fds -= f->n_fds;
 		f->n_fds = 0;
 		f->n_sent += part;
 		n -= part;
@@ -142,7 +145,8 @@ outbox_add(struct outbox *o, uint16_t type, struct span body, const int *fds, si
 	enum err e;
 
 	if (body.len > IPC_BODY_MAX || n_fds > IPC_FDS_MAX ||
-		body.len + FRAME_HEADER_SIZE > IPC_QUEUE_MAX - o->n_bytes)
+		body.len + FRAME_HEADER_SIZE > IPC_QUEUE_MAX - o->n_bytes ||
+		o->n_frames == IPC_FRAMES_QUEUED_MAX || n_fds > IPC_FDS_QUEUED_MAX - o->n_fds)
 		return ERR_LIMIT;
 	e = frame_new(type, body, fds, n_fds, &f);
 	if (e != OK)
@@ -153,6 +157,8 @@ outbox_add(struct outbox *o, uint16_t type, struct span body, const int *fds, si
 		o->last->next = f;
 	o->last = f;
 	o->n_bytes += f->len;
+	o->n_frames++;
+	o->n_fds += n_fds;
 	return OK;
 }
 
