@@ -13,7 +13,7 @@ struct settings {
 	size_t mark_bytes; /* while more waits for one side, the other is not read */
 	size_t queue_bytes_max; /* of one connection */
 	size_t queue_bytes_total_max; /* of all */
-	uint32_t connections_max;
+	uint32_t connections_max; /* no more than there are descriptors for */
 	uint32_t global_requests_max;
 	uint64_t keepalive_ms[SIDES]; /* 0: off */
 	uint32_t misses_max;

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 
 static struct msg_handed_over
 last_answer(struct rig *r)
@@ -144,6 +145,20 @@ Test(relay_handover, no_more_than_connections_max)
 	cr_assert_eq(last_answer(r).conn, rig_id(r));
 	rig_run(r);
 	cr_assert(rig_ssh(r)->is_eof, "nobody holds the socket any more");
+	rig_free(r);
+}
+
+/* Past the limit, descriptors get lost on their way, and the link to the gate, or to the supervisor, with them. */
+Test(relay_handover, no_more_than_there_are_descriptors_for)
+{
+	struct rlimit files;
+	struct rig *r;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = 300;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	r = rig_new(NULL);
+	cr_assert_eq(rig_process(r)->settings.connections_max, 50);
 	rig_free(r);
 }
 
