@@ -42,8 +42,8 @@ struct gate {
 	char host_key_algs[MSG_METHODS_MAX + 1]; /* empty before the keyholder's word */
 	char kex[KEX_NAMES_MAX];
 	char ciphers[KEX_NAMES_MAX];
-	char macs[KEX_NAMES_MAX];
 	char compression[KEX_NAMES_MAX];
+	char macs[KEX_NAMES_MAX];
 	char *banner;
 	struct login_table *logins;
 	bool has_director, has_keyholder;
@@ -368,8 +368,8 @@ gate_init(struct gate *g, struct role *r)
 		.host_keys = g->host_key_algs,
 		.cookie_start = g->kex_word,
 		.ciphers = join_names(&g->config->algorithms.ciphers, g->ciphers),
-		.macs = join_names(&g->config->algorithms.macs, g->macs),
 		.compression = join_names(&g->config->algorithms.compression, g->compression),
+		.macs = join_names(&g->config->algorithms.macs, g->macs),
 	};
 	if (g->client_transport.compression == NULL)
 		g->client_transport.compression = compression_names();

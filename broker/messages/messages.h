@@ -74,6 +74,9 @@ enum message_type {
 #define MSG_TEXT_MAX 512
 #define MSG_WORD_MAX 64
 #define MSG_METHODS_MAX 512
+
+/* The authentication methods that work through two legs. */
+#define MSG_METHODS_CARRIED "publickey,password,keyboard-interactive"
 #define MSG_KEY_MAX 65536
 #define MSG_PACKET_MAX ((size_t)256 * 1024)
 #define MSG_STATE_MAX ((size_t)1536 * 1024)

@@ -12,8 +12,8 @@
 static enum err
 put_lists(const struct kexinit_offer *offer, struct buf *out)
 {
-	const char *macs = offer->macs != NULL ? offer->macs : mac_names();
 	const char *compression = offer->compression != NULL ? offer->compression : "none";
+	const char *macs = offer->macs != NULL ? offer->macs : mac_names();
 	const char *const lists[KEXINIT_LISTS] = {
 		[KEXINIT_KEX] = offer->kex,
 		[KEXINIT_HOST_KEY] = offer->host_keys,

@@ -51,9 +51,9 @@ struct transport_config {
 	const char *kex; /* name lists in order of preference; NULL: all that we have */
 	const char *host_keys; /* a server should name those that it has keys for */
 	const char *ciphers;
-	const char *macs;
 	const char *compression; /* NULL: none */
 	const uint8_t *cookie_start; /* as in struct kexinit_offer; what it points at may change */
+	const char *macs;
 	uint64_t rekey_bytes; /* volume per key; 0: as the cipher says */
 	size_t waiting_max; /* 0: TRANSPORT_WAITING_MAX */
 	transport_host_key_fn host_key_ok; /* client role */
@@ -164,9 +164,9 @@ bool transport_takes_data(const struct transport *t);
 struct span transport_session_id(const struct transport *t);
 struct span transport_peer_ident(const struct transport *t);
 enum cipher_kind transport_cipher(const struct transport *t, enum cipher_direction direction);
-enum mac_kind transport_mac(const struct transport *t, enum cipher_direction direction);
 /* Do packets of this direction pass through a compression stream now? */
 bool transport_is_compressed(const struct transport *t, enum cipher_direction direction);
+enum mac_kind transport_mac(const struct transport *t, enum cipher_direction direction);
 enum kex_method transport_kex_method(const struct transport *t);
 const char *transport_host_key_alg(const struct transport *t);
 /* Sequence number that the next packet to the peer will carry (for the mapping of UNIMPLEMENTED). */

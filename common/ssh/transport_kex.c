@@ -100,10 +100,10 @@ make_offer(const struct transport *t, struct offer_text *text, struct kexinit_of
 	if (e == OK)
 		e = join_first(
 			text->macs, suite.mac != MAC_NONE ? mac_info(suite.mac)->name : NULL, macs);
+	offer->cookie_start = c->cookie_start;
 	offer->kex = text->kex;
 	offer->ciphers = text->ciphers;
 	offer->macs = text->macs;
-	offer->cookie_start = c->cookie_start;
 	offer->compression = c->compression;
 	offer->host_keys = c->host_keys != NULL ? c->host_keys : sigalg_names();
 	if (again)

@@ -53,8 +53,8 @@ leg_begin(struct leg *l, enum transport_role role, const struct leg_options *o)
 				  .kex = o->kex,
 				  .host_keys = alg,
 				  .ciphers = o->ciphers,
-				  .macs = o->macs,
 				  .compression = o->compression,
+				  .macs = o->macs,
 				  .rekey_bytes = o->rekey_bytes,
 				  .waiting_max = o->waiting_max}};
 	l->host_key_seen = pubkey_blob(privkey_public(key));
