@@ -43,6 +43,7 @@ struct gate {
 	char kex[KEX_NAMES_MAX];
 	char ciphers[KEX_NAMES_MAX];
 	char compression[KEX_NAMES_MAX];
+	char macs[KEX_NAMES_MAX];
 	char *banner;
 	struct login_table *logins;
 	bool has_director, has_keyholder;
@@ -368,6 +369,7 @@ gate_init(struct gate *g, struct role *r)
 		.cookie_start = g->kex_word,
 		.ciphers = join_names(&g->config->algorithms.ciphers, g->ciphers),
 		.compression = join_names(&g->config->algorithms.compression, g->compression),
+		.macs = join_names(&g->config->algorithms.macs, g->macs),
 	};
 	if (g->client_transport.compression == NULL)
 		g->client_transport.compression = compression_names();

@@ -24,12 +24,6 @@ is_kexinit(struct span s)
 }
 
 static bool
-is_public(struct span s)
-{
-	return s.len > 0 && s.len <= KEX_PUBLIC_MAX;
-}
-
-static bool
 is_secret(struct span s)
 {
 	struct wire_reader r = wire_reader_of(s);
@@ -44,11 +38,12 @@ is_secret(struct span s)
  * could hardly serve anybody.
  */
 static bool
-is_transcript(const struct msg_kex_sign *m)
+is_transcript(enum kex_method method, const struct msg_kex_sign *m)
 {
 	return is_ident(m->client_ident) && is_ident(m->server_ident) &&
 		is_kexinit(m->client_kexinit) && is_kexinit(m->server_kexinit) &&
-		is_public(m->client_public) && is_public(m->server_public) && is_secret(m->secret);
+		kex_public_is_sound(method, m->client_public) &&
+		kex_public_is_sound(method, m->server_public) && is_secret(m->secret);
 }
 
 static enum err
@@ -120,7 +115,7 @@ sign(const struct privkey *key, const struct msg_kex_sign *m, struct kex_hash *h
 
 	if (method == KEX_NONE)
 		return ERR_UNSUPPORTED;
-	if (!is_transcript(m))
+	if (!is_transcript(method, m))
 		return ERR_FORMAT;
 	e = hash_of(method, m, pubkey_blob(privkey_public(key)), hash);
 	if (e == OK)

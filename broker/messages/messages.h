@@ -74,6 +74,9 @@ enum message_type {
 #define MSG_TEXT_MAX 512
 #define MSG_WORD_MAX 64
 #define MSG_METHODS_MAX 512
+
+/* The authentication methods that work through two legs. */
+#define MSG_METHODS_CARRIED "publickey,password,keyboard-interactive"
 #define MSG_KEY_MAX 65536
 #define MSG_PACKET_MAX ((size_t)256 * 1024)
 #define MSG_STATE_MAX ((size_t)1536 * 1024)
@@ -251,7 +254,7 @@ struct msg_kex_sign {
 	struct span server_ident;
 	struct span client_kexinit;
 	struct span server_kexinit;
-	struct span client_public;
+	struct span client_public; /* as kex_public() has it */
 	struct span server_public;
 	struct span secret; /* K as mpint: wipe */
 };

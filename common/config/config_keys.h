@@ -105,6 +105,8 @@
 		"Key exchange methods, best first. None is the built-in list.") \
 	X(algorithms.ciphers, CIPHER, LIST, "[]", 0, 16, \
 		"Ciphers, best first. None is the built-in list.") \
+	X(algorithms.macs, MAC, LIST, "[]", 0, 16, \
+		"MACs for ciphers that need one (aes*-ctr), best first. None is the built-in list.") \
 	X(algorithms.host_keys, SIGNATURE, LIST, "[]", 0, 16, \
 		"Host key algorithms, best first. None is the built-in list.") \
 	X(algorithms.compression, COMPRESSION, LIST, "[]", 0, 4, \

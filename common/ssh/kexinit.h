@@ -42,6 +42,7 @@ struct kexinit_offer {
 	const char *kex; /* pseudo-algorithms included */
 	const char *host_keys;
 	const char *ciphers;
+	const char *macs; /* NULL: all that we have */
 	const char *compression; /* NULL: none */
 	const uint8_t *cookie_start; /* KEXINIT_COOKIE_START_SIZE bytes; NULL: random ones */
 };
@@ -57,15 +58,15 @@ MUST_CHECK enum err kexinit_parse(struct span payload, struct kexinit *out);
 struct kex_choice {
 	enum kex_method method;
 	char host_key_alg[KEXINIT_NAME_SIZE];
-	enum cipher_kind c2s;
-	enum cipher_kind s2c;
+	struct cipher_suite c2s;
+	struct cipher_suite s2c;
 	enum compression compression_c2s;
 	enum compression compression_s2c;
 	bool guess_was_wrong; /* the first names differ: a packet sent on a guess is to be ignored */
 };
 
 /*
- * Choose by the client's order.  ERR_NO_MATCH: *missing (static) names what they have no algorithm in common for, e.g.
+ * Choose by the client's order; MACs only for ciphers that need one.  ERR_NO_MATCH: *missing (static) names what they have no algorithm in common for, e.g.
  * "key exchange method".
  */
 MUST_CHECK enum err kexinit_choose(const struct kexinit *client, const struct kexinit *server,

@@ -627,7 +627,7 @@ stream_is_used_up(const struct transport *t, const struct packet_stream *s)
 	if (s->cipher == NULL)
 		return false;
 	if (max == 0)
-		max = cipher_info(cipher_kind(s->cipher))->rekey_bytes;
+		max = cipher_info(cipher_suite(s->cipher).kind)->rekey_bytes;
 	return s->n_bytes >= max || s->n_packets >= REKEY_PACKETS;
 }
 
@@ -676,12 +676,24 @@ transport_peer_ident(const struct transport *t)
 	return span_str(t->peer_ident);
 }
 
-enum cipher_kind
-transport_cipher(const struct transport *t, enum cipher_direction direction)
+static struct cipher_suite
+suite_of(const struct transport *t, enum cipher_direction direction)
 {
 	const struct cipher *c = direction == CIPHER_OPEN ? t->in.cipher : t->sealed.cipher;
 
-	return c != NULL ? cipher_kind(c) : CIPHER_NONE;
+	return c != NULL ? cipher_suite(c) : (struct cipher_suite){.kind = CIPHER_NONE};
+}
+
+enum cipher_kind
+transport_cipher(const struct transport *t, enum cipher_direction direction)
+{
+	return suite_of(t, direction).kind;
+}
+
+enum mac_kind
+transport_mac(const struct transport *t, enum cipher_direction direction)
+{
+	return suite_of(t, direction).mac;
 }
 
 enum kex_method

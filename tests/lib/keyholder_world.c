@@ -128,7 +128,7 @@ world_ask(struct keyholder_world *w, const struct role_peer *peer, struct world_
 struct msg_kex_sign
 world_transcript(uint64_t conn, const char *algorithm, uint8_t seed)
 {
-	static const uint8_t publics[] = {1, 2, 3, 4, 5, 6, 7, 8}, kexinit[] = {20, 1, 2, 3};
+	static const uint8_t publics[64] = {1, 2, 3, 4, 5, 6, 7, 8}, kexinit[] = {20, 1, 2, 3};
 	static const uint8_t secret[] = {0, 0, 0, 2, 0x12, 0x34};
 
 	return (struct msg_kex_sign){
@@ -140,8 +140,8 @@ world_transcript(uint64_t conn, const char *algorithm, uint8_t seed)
 		.server_ident = span_str("SSH-2.0-server"),
 		.client_kexinit = span_of(kexinit, sizeof(kexinit)),
 		.server_kexinit = span_of(kexinit, sizeof(kexinit)),
-		.client_public = span_of(&publics[seed % sizeof(publics)], 1),
-		.server_public = span_of(publics, sizeof(publics)),
+		.client_public = span_of(&publics[seed % 8], 32),
+		.server_public = span_of(publics, 32),
 		.secret = span_of(secret, sizeof(secret)),
 	};
 }

@@ -43,6 +43,7 @@ struct leg_pair {
 struct leg_options {
 	const char *kex;
 	const char *ciphers;
+	const char *macs;
 	const char *host_key_alg;
 	const char *compression;
 	uint64_t rekey_bytes;

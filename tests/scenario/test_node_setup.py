@@ -117,6 +117,7 @@ def test_remove_leads_back(bare):
     status, words = bare.node.setup("--remove")
     assert status == 0 and words.count("removed:") == 4
     assert bare.everything() == before and bare.effective() == effective
+    assert bare.run("sh", "-c", "ls -d /etc/ssh/*/") == b"/etc/ssh/sshd_config.d/\n"
     assert bare.node.setup("--remove")[1].count("already gone:") == 4
 
 
@@ -159,6 +160,8 @@ REFUSED = [
     ("Match User a,b Host *.example.com\n X11Forwarding no", "--allow-match-address"),
     ("Match LocalAddress 10.0.0.1\n X11Forwarding no", "--allow-match-address"),
     ("match group x localport 22\n X11Forwarding no", "--allow-match-address"),
+    ('"Match" Address 10.0.0.1\n X11Forwarding no', "--allow-match-address"),
+    ("Match=Address 10.0.0.1\n X11Forwarding no", "--allow-match-address"),
     ("Match User a\n AuthorizedKeysFile /x", "--allow-match-keys"),
     ("Match Group a\n PubkeyAcceptedKeyTypes ssh-ed25519", "--allow-match-keys"),
     ("Match User a\n TrustedUserCAKeys /x", "--allow-match-keys"),
@@ -246,12 +249,12 @@ def test_paths_that_others_can_write_are_refused(bare, change):
 
 @pytest.mark.parametrize("config,words", [
     (BASE.replace("Include", "#Include"), "at the top of"),
-    (f"TrustedUserCAKeys /x\n{BASE}", "stands before"),
+    (f"TrustedUserCAKeys /etc/ssh/x\n{BASE}", "stands before"),
     (f"AuthorizedKeysCommand /bin/x\nAuthorizedKeysCommandUser %u\n{BASE}", "AuthorizedKeysCommand stands before")])
 def test_a_snippet_that_would_not_count_is_refused(bare, config, words):
     bare.config(config)
     if "TrustedUserCAKeys" in config:
-        bare.write("/x", "")
+        bare.write("/etc/ssh/x", "")
     assert words in bare.refused()
 
 
@@ -309,6 +312,20 @@ def test_keywords_in_mixed_case_are_known(bare):
     assert "does not take its configuration" in bare.setup(*flags)[1]
 
 
+def test_several_lists_of_revoked_keys_are_known(bare):
+    """From OpenSSH 10 on."""
+    flags = other_sshd(bare, '"$REAL" "$@" >/run/out || exit; sed "s|^revokedkeys .*|& /etc/ssh/revoked2|" /run/out')
+    bare.config(BASE + "RevokedKeys /etc/ssh/revoked\n")
+    bare.write("/etc/ssh/revoked", "")
+    assert "/etc/ssh/revoked2 is not there" in bare.refused(*flags)
+    bare.write("/etc/ssh/revoked2", "", mode=0o600)
+    assert "RevokedKeys /etc/ssh/revoked2: users cannot read it" in bare.refused(*flags)
+    bare.run("chmod", "644", "/etc/ssh/revoked2")
+    bare.good(*flags)
+    settings = bare.read(SETTINGS).splitlines()
+    assert "revoked_keys /etc/ssh/revoked" in settings and "revoked_keys /etc/ssh/revoked2" in settings
+
+
 def test_an_sshd_without_include_is_refused_in_words(bare):
     """Before OpenSSH 8.2."""
     flags = other_sshd(bare, '! grep -qi ^include "$4" 2>/dev/null || { echo "Bad configuration option: Include" >&2; exit 255; }\n'
@@ -338,8 +355,10 @@ def test_what_sshd_does_not_take_leaves_everything_as_it_was(bare):
 
 @pytest.mark.parametrize("lines,words", [
     ('AuthorizedKeysFile "/etc/ssh/my keys/%u"', "blanks or escapes in a path"),
+    ("AuthorizedKeysFile '.ssh/my keys'", "blanks or escapes in a path"),
     ("AuthorizedKeysFile /etc/ssh/ssh_host_*", "wildcards"),
     ("AuthorizedKeysFile .ssh/keys.d/[a-z]", "wildcards"),
+    ("AuthorizedPrincipalsFile /etc/ssh/principals/*", "wildcards"),
     ("Match User a\n RequiredRSASize 4096", "(--allow-match-keys)")])
 def test_keys_that_the_helper_would_look_for_elsewhere_are_refused(bare, lines, words):
     bare.config(f"{BASE}{lines}\n")
@@ -409,6 +428,25 @@ def test_what_an_interrupted_run_left_is_taken_away(bare):
         bare.write(path + ".new", "half")
     bare.good()
     assert b".new" not in bare.everything()
+
+
+def test_an_sshd_that_an_interrupted_run_did_not_tell_is_told_by_the_next(bare):
+    bare.good()
+    for argv in (bare.args, ["--remove"]):
+        bare.write("/run/sshbroker-node-setup.untold", "")
+        status, words = bare.node.setup(*argv, "--no-reload")
+        assert status == 0 and "sshd was not told" in words
+        assert bare.run("sh", "-c", "ls /run/*.untold || true") == b""
+    status, words = bare.node.setup("--remove")
+    assert status == 0 and "told" not in words
+
+
+def test_a_fingerprint_of_another_kind_is_refused(bare):
+    command = "AuthorizedKeysCommand /bin/x %u %f\nAuthorizedKeysCommandUser %u\n"
+    bare.config(BASE + command + "FingerprintHash md5\n")
+    assert "FingerprintHash" in bare.refused()
+    bare.config(BASE + command)
+    bare.good()
 
 
 def test_pam_comments_are_no_rules(bare):

@@ -31,6 +31,7 @@ static struct facts facts;
 static const char *principal, *second_principal;
 static struct span key_extension;
 static enum cert_kind kind;
+static const char *key_id;
 static const char *fingerprint;
 static const char *user;
 static uid_t uid;
@@ -81,6 +82,7 @@ set_up(void)
 	cr_assert_eq(addr_parse("192.0.2.9:50022", false, &facts.client), OK);
 	principal = FACTS_PRINCIPAL;
 	kind = CERT_USER;
+	key_id = "someone";
 	use_key("ed25519.pub");
 	load_settings("authorized_keys_file keys\n");
 }
@@ -127,7 +129,7 @@ mint(const struct privkey *by, struct buf *out)
 	struct cert_template t = {.key = privkey_public(ephemeral),
 		.serial = 12,
 		.kind = kind,
-		.key_id = "someone",
+		.key_id = key_id,
 		.principals = principals,
 		.valid_before = UINT64_MAX,
 		.extensions = extensions};
@@ -451,6 +453,18 @@ Test(decide, the_previous_command_gets_the_certificate_in_tokens)
 	cr_assert_str_eq(printed_for(other_ca), expected);
 }
 
+/* Some CAs write whole sentences into it. */
+Test(decide, a_long_key_id_is_passed_on_whole)
+{
+	static char id[3000], expected[sizeof(id) + 1];
+
+	memset(id, 'x', sizeof(id) - 1);
+	key_id = id;
+	load_settings("previous_principals_command /usr/bin/printf %%s\\n %i\n");
+	(void)snprintf(expected, sizeof(expected), "%s\n", id);
+	cr_assert_str_eq(printed_for(other_ca), expected);
+}
+
 Test(decide, a_user_with_the_name_of_our_principal_gets_nothing_from_other_cas)
 {
 	user = FACTS_PRINCIPAL;
@@ -565,6 +579,16 @@ Test(decide, revoked_keys_are_refused)
 	cr_assert_str_eq(printed(), ALLOWED);
 	scratch_write(&scratch, "revoked", span_str(user_line), 0644);
 	assert_refused("revoked by");
+	/* sshds from OpenSSH 10 on have several. */
+	(void)snprintf(more, sizeof(more),
+		"authorized_keys_file keys\nrevoked_keys %s/keys2\nrevoked_keys %s/revoked\n",
+		scratch.dir, scratch.dir);
+	load_settings(more);
+	assert_refused("keys2 cannot be read");
+	scratch_write(&scratch, "keys2", span_str(""), 0644);
+	assert_refused("revoked by");
+	scratch_write(&scratch, "revoked", span_str(""), 0644);
+	cr_assert_str_eq(printed(), ALLOWED);
 }
 
 /* Security keys: touch as the line and the node want it, told by the facts. */

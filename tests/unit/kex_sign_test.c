@@ -46,7 +46,8 @@ Test(kex_sign, every_host_key_algorithm_and_method_signs)
 	static const char *const algorithms[] = {
 		"ssh-ed25519", "ecdsa-sha2-nistp384", "rsa-sha2-512", "rsa-sha2-256"};
 	static const char *const methods[] = {"curve25519-sha256", "curve25519-sha256@libssh.org",
-		"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"};
+		"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521",
+		"diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512"};
 	uint64_t conn = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(algorithms); i++) {
@@ -57,8 +58,16 @@ Test(kex_sign, every_host_key_algorithm_and_method_signs)
 	for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
 		struct msg_kex_sign m = world_transcript(++conn, "ssh-ed25519", 1);
 
+		struct kex *client = NULL, *server = NULL;
+
+		cr_assert_eq(kex_new(kex_by_name(span_str(methods[i])), 32, &client), OK);
+		cr_assert_eq(kex_new(kex_by_name(span_str(methods[i])), 32, &server), OK);
 		m.method = span_str(methods[i]);
+		m.client_public = kex_public(client);
+		m.server_public = kex_public(server);
 		cr_assert_eq(world_kex_sign(&w, &world_gate_a, &m, NULL), OK, "%s", methods[i]);
+		kex_free(client);
+		kex_free(server);
 	}
 }
 
@@ -109,6 +118,32 @@ Test(kex_sign, what_is_no_transcript_is_not_signed)
 		cr_assert_eq(world_kex_sign(&w, &world_gate_a, &bad[i], NULL), ERR_FORMAT,
 			"case %zu", i);
 	cr_assert_eq(sessions_count(w.core.sessions), 0);
+	cr_assert_eq(world_kex_sign(&w, &world_gate_a, &good, NULL), OK);
+}
+
+/* Numbers that the hash would cover in another form than they were sent in, or that no peer of ours would take. */
+Test(kex_sign, what_is_no_number_of_the_group_is_not_signed)
+{
+	static const uint8_t padded[] = {0, 0x12, 0x34, 0x56}, negative[] = {0x92, 0x34, 0x56},
+			     one[] = {1}, zeros[2];
+	static uint8_t large[257] = {0, 0xff, 0xff};
+	const struct span bad[] = {span_of(padded, 4), span_of(negative, 3), span_of(one, 1),
+		span_of(zeros, 1), span_of(zeros, 2), span_of(large, 257), span_of(large + 1, 256),
+		span_of(NULL, 0)};
+	struct msg_kex_sign good = world_transcript(1, "ssh-ed25519", 1), m;
+
+	memset(large + 1, 0xff, 256);
+	good.method = span_str("diffie-hellman-group14-sha256");
+	good.client_public = span_of(padded + 1, 3);
+	good.server_public = span_of(padded + 1, 3);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		m = good;
+		m.client_public = bad[i];
+		cr_assert_eq(world_kex_sign(&w, &world_gate_a, &m, NULL), ERR_FORMAT, "%zu", i);
+		m = good;
+		m.server_public = bad[i];
+		cr_assert_eq(world_kex_sign(&w, &world_gate_a, &m, NULL), ERR_FORMAT, "%zu", i);
+	}
 	cr_assert_eq(world_kex_sign(&w, &world_gate_a, &good, NULL), OK);
 }
 

@@ -195,7 +195,11 @@ key_is_accepted(const struct settings *s, const struct facts *f, struct decision
 		return refuse(d, "PubkeyAcceptedAlgorithms does not have the user's type of key");
 	if (span_is(type, "ssh-rsa") && !rsa_is_long_enough(reader, s->rsa_bits_min))
 		return refuse(d, "the user's RSA key is shorter than %u bits", s->rsa_bits_min);
-	return s->revoked_keys == NULL || revoked_check(s->revoked_keys, f->key, d->why) == OK;
+	for (size_t i = 0; i < s->revoked_keys.n; i++) {
+		if (revoked_check(s->revoked_keys.items[i], f->key, d->why) != OK)
+			return false;
+	}
+	return true;
 }
 
 static enum err
