@@ -6,14 +6,16 @@
 
 #include "broker/gate/gate_links.h"
 #include "broker/messages/limits.h"
+#include "broker/messages/sign_turns.h"
 #include "common/addr.h"
 #include "common/config/config.h"
 #include "common/ssh/transport.h"
 
 struct login;
 
-/* What all logins of a gate count together. */
+/* What all logins of a gate count together, and where they wait for each other. */
 struct login_counts {
+	struct sign_turns turns;
 	size_t n_closing; /* those that say goodbye */
 	size_t closing_max; /* more of them are not waited for */
 	struct limit_report limits;

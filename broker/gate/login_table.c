@@ -351,6 +351,8 @@ login_table_on_link_up(struct login_table *t, const struct role_peer *peer)
 
 	if (peer->kind == ROLE_DIRECTOR)
 		limit_report_again(&t->counts.limits);
+	else if (peer->kind == ROLE_KEYHOLDER)
+		sign_turns_again(&t->counts.turns);
 	while ((l = id_table_next(t->logins, &at)) != NULL)
 		login_on_link_up(l, peer);
 }

@@ -104,6 +104,7 @@ look_at_keepalive(struct connection *c, enum side s)
 		control_send_keepalive(c, s);
 		break;
 	case KEEPALIVE_LOST:
+		limit_hit(&c->process->limits, LIMIT_KEEPALIVE_MISSES);
 		ending_by_silence(c, s);
 		break;
 	}
@@ -209,6 +210,10 @@ connection_settle(struct connection *c)
 			rekey_check(c);
 	} while (went_on && ++n < ROUNDS_MAX);
 	flush_legs(c);
+	if (c->state == CONNECTION_OPEN && flow_is_stuck(c)) {
+		limit_hit(&c->process->limits, LIMIT_GLOBAL_REQUESTS);
+		ending_by_error(c, SIDE_CLIENT, ERR_LIMIT);
+	}
 	if (c->state == CONNECTION_OPEN)
 		ending_look_at_broken(c);
 	if (c->state == CONNECTION_ENDING)
@@ -310,8 +315,10 @@ make(struct connection *c, const struct msg_hand_over *m, int fds[2], uint64_t *
 	if (e != OK)
 		return e;
 	*id = c->id;
-	if (id_table_count(p->connections) >= p->settings.connections_max)
+	if (id_table_count(p->connections) >= p->settings.connections_max) {
+		limit_hit(&p->limits, LIMIT_CONNECTIONS);
 		return ERR_LIMIT;
+	}
 	if (p->is_stopping)
 		return ERR_BAD_STATE;
 	e = make_legs(c, m, fds);
@@ -378,7 +385,7 @@ connection_free(struct connection *c)
 	}
 	buf_clear(&c->facts);
 	buf_clear(&c->proving);
-	free(c->signing);
+	rekey_forget(c);
 	free(c->ending);
 	free(c);
 }

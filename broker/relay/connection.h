@@ -8,6 +8,7 @@
 #define BROKER_RELAY_CONNECTION_H
 
 #include "broker/messages/messages.h"
+#include "broker/messages/sign_turns.h"
 #include "broker/relay/ledger.h"
 #include "broker/relay/leg.h"
 #include "broker/relay/requests.h"
@@ -42,6 +43,7 @@ struct ending {
 
 /* What waits for the keyholder (rekey.c). */
 struct signing {
+	struct sign_turn turn;
 	struct transport_exchange exchange; /* borrowed from the client leg's transport */
 	uint32_t request;
 };
@@ -58,6 +60,7 @@ struct connection {
 	struct signing *signing; /* owned; NULL: no signature is waited for */
 	struct buf proving; /* encoded struct msg_hostkeys_prove that waits for the keyholder */
 	uint32_t proving_request;
+	unsigned n_proofs; /* asked of the keyholder so far */
 	uint32_t proving_id; /* in requests[SIDE_CLIENT] */
 	struct ending *ending; /* owned; NULL while CONNECTION_OPEN */
 	struct event timer;

@@ -53,9 +53,24 @@ answer_locally(struct connection *c, enum side asker, struct span payload)
 }
 
 /*
- * The client wants proof that we hold the host keys we told it about.  The node cannot give it, the keyholder can.  One
- * at a time: no client asks twice.
+ * A proof costs the keyholder a signature per key, so a client that asks on and on would keep it from everybody else: no
+ * client that only wants to know asks twice at a time, or for more than it was told, or more than a few times.
  */
+static bool
+may_prove(struct connection *c, struct span keys)
+{
+	if (c->proving.len > 0 || keys.len > links_host_keys(&c->process->links).len ||
+		links_keyholder_is_busy(&c->process->links))
+		return false;
+	if (c->n_proofs >= CONTROL_PROOFS_MAX) {
+		limit_hit(&c->process->limits, LIMIT_RELAY_HOSTKEY_PROOFS);
+		return false;
+	}
+	c->n_proofs++;
+	return true;
+}
+
+/* The client wants proof that we hold the host keys we told it about.  The node cannot give it, the keyholder can. */
 static enum err
 prove_hostkeys(struct connection *c, const struct peek_global_request *request)
 {
@@ -64,7 +79,7 @@ prove_hostkeys(struct connection *c, const struct peek_global_request *request)
 
 	if (!request->want_reply)
 		return OK;
-	if (request->data.len > MSG_KEY_MAX || c->proving.len > 0)
+	if (!may_prove(c, request->data))
 		return answer_locally(
 			c, SIDE_CLIENT, span_of(request_failure, sizeof(request_failure)));
 	e = requests_add(&c->requests[SIDE_CLIENT], REQUEST_LOCAL, NULL, &c->proving_id);

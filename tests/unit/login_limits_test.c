@@ -1,6 +1,7 @@
 /*
  * broker/gate/login: clients that take their time, or leave, or do not read; and how many there may be.
  */
+#include "broker/messages/sign_turns.h"
 #include "tests/lib/login_talk.h"
 
 #include <criterion/criterion.h>
@@ -321,6 +322,43 @@ Test(login_limits, requests_are_limited_that_never_fail)
 			SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, "limits.auth_tries_max");
 		talk_again();
 	}
+}
+
+/* --- the keyholder's time --- */
+
+/* With KEXINITs as long as may be, the questions of all of them would be the end of the link. */
+Test(login_limits, only_so_many_key_exchanges_are_with_the_keyholder)
+{
+	static struct stage_peer clients[3 * SIGN_TURNS_MAX];
+	size_t n_keys = 0;
+
+	stage_free(stage);
+	stage = stage_new("\"unauthenticated_max\": 100", NULL);
+	stage->keyholder_waits = true;
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		stage_accept(stage);
+		stage_run(stage);
+		clients[i] = stage->client;
+		stage->client = (struct stage_peer){.fd = -1};
+	}
+	cr_assert_eq(stage_n(stage, MSG_KEX_SIGN), SIGN_TURNS_MAX);
+	/* One that goes makes room. */
+	drop_peer(&clients[0]);
+	cr_assert_eq(stage_n(stage, MSG_KEX_SIGN), SIGN_TURNS_MAX + 1);
+	/* Another keyholder hears what the one before did not answer. */
+	stage_unlink(stage, &stage->keyholder);
+	stage_restart_keyholder(stage);
+	stage_run(stage);
+	cr_assert_eq(stage_n(stage, MSG_KEX_SIGN), 2 * SIGN_TURNS_MAX + 1);
+	stage->keyholder_waits = false;
+	stage_answer_requests(stage);
+	for (size_t i = 1; i < ARRAY_LEN(clients); i++) {
+		stage->client = clients[i];
+		stage_run(stage);
+		n_keys += stage->client.n_keys;
+		stage_leave(stage);
+	}
+	cr_assert_eq(n_keys, ARRAY_LEN(clients) - 1);
 }
 
 /* --- what the director hears of limits --- */
