@@ -52,11 +52,9 @@ find_login(struct link *l, uint64_t id, const char *what)
 static void
 refuse(struct link *l, const struct msg_accepted *m, enum limit limit)
 {
-	struct state *s = l->state;
 	char text[MSG_TEXT_MAX];
 	struct msg_refuse answer = {.conn = m->conn};
 
-	limits_hit(&s->limits, s->config, limit, s->now_ms);
 	(void)snprintf(text, sizeof(text), "%s (%s). Please try again in a minute.",
 		limit == LIMIT_CONNECTIONS ? "The pool has as many connections as it may have"
 			: limit == LIMIT_UNAUTHENTICATED
@@ -67,6 +65,38 @@ refuse(struct link *l, const struct msg_accepted *m, enum limit limit)
 	(void)link_send(l, MSG_REFUSE, msg_refuse_fields, &answer, -1);
 }
 
+/* Of the source that has most, for a newcomer.  Its gate may have had word of its success in between. */
+static void
+send_away(struct login *login, enum limit limit)
+{
+	char text[MSG_TEXT_MAX];
+	struct msg_refuse m = {.conn = login->id, .spares_success = true};
+
+	login->is_leaving = true;
+	(void)snprintf(text, sizeof(text),
+		"Others are waiting, and most of the logins under way are from your address (%s). "
+		"Please try again in a minute.",
+		limit_name(limit));
+	m.text = span_str(text);
+	(void)link_send(&login->gate->link, MSG_REFUSE, msg_refuse_fields, &m, -1);
+}
+
+bool
+gate_make_room(struct state *s, enum room room, const struct addr *client, const struct node *node)
+{
+	struct login *login = room_choose(&(struct room_query){.logins = &s->logins,
+		.room = room,
+		.client = client,
+		.node = node,
+		.now_ms = s->now_ms});
+
+	if (login != NULL)
+		send_away(login,
+			room == ROOM_DIALS ? LIMIT_NODE_DIALS_UNAUTHENTICATED
+					   : LIMIT_UNAUTHENTICATED);
+	return login != NULL;
+}
+
 /* The limit that does not let another client in; LIMIT_COUNT: none. */
 static enum limit
 reached_limit(const struct state *s, const struct addr *client)
@@ -75,11 +105,11 @@ reached_limit(const struct state *s, const struct addr *client)
 
 	if (s->logins.by_id.n + s->connections.by_id.n >= s->config->limits.connections_max)
 		return LIMIT_CONNECTIONS;
-	if (n >= s->config->limits.unauthenticated_max)
-		return LIMIT_UNAUTHENTICATED;
 	if (sources_count(&s->logins.sources, client) >=
 		s->config->limits.unauthenticated_per_source_max)
 		return LIMIT_UNAUTHENTICATED_PER_SOURCE;
+	if (n >= s->config->limits.unauthenticated_max)
+		return LIMIT_UNAUTHENTICATED;
 	return LIMIT_COUNT;
 }
 
@@ -97,6 +127,10 @@ on_accepted(struct link *l, void *message)
 		return;
 	}
 	limit = reached_limit(s, &m->client);
+	if (limit != LIMIT_COUNT)
+		limits_hit(&s->limits, s->config, limit, s->now_ms);
+	if (limit == LIMIT_UNAUTHENTICATED && gate_make_room(s, ROOM_LOGINS, &m->client, NULL))
+		limit = LIMIT_COUNT;
 	if (limit == LIMIT_COUNT &&
 		logins_add(&s->logins, m->conn, &m->client, gate_of(l), s->now_ms, &login) != OK)
 		limit = LIMIT_CONNECTIONS;
@@ -174,7 +208,7 @@ on_authenticated(struct link *l, void *message)
 	}
 	if (login->counts_as_dial)
 		s->n_dials_freed++;
-	login_prove(login);
+	login_prove(&s->logins, login);
 	if (login->node != NULL)
 		node_note_success(login->node);
 	login_become(&s->logins, login, LOGIN_AUTHENTICATED, s->now_ms);

@@ -5,6 +5,7 @@
 #define BROKER_DIRECTOR_GATES_H
 
 #include "broker/director/link.h"
+#include "broker/director/room.h"
 
 struct gate;
 
@@ -24,5 +25,12 @@ struct link *gate_link(struct gate *g);
 /* Answers to MSG_PLACE.  fd is taken. */
 bool gate_tell_placed(const struct login *login, const struct addr *address, int fd);
 void gate_tell_not_placed(const struct login *login, enum not_placed reason, const char *text);
+
+/*
+ * A newcomer finds no place (on that node, NULL: on any): have the login ended that room.h chooses.  Returns whether there
+ * is one; its gate will say when it is over.
+ */
+bool gate_make_room(
+	struct state *s, enum room room, const struct addr *client, const struct node *node);
 
 #endif

@@ -145,6 +145,7 @@ wait_in_queue(struct state *s, struct login *login)
 {
 	if (login->state == LOGIN_WAITING)
 		return;
+	login->has_room = false;
 	login_become(&s->logins, login, LOGIN_WAITING, s->now_ms);
 	if (state_is_settled(s))
 		limits_hit(&s->limits, s->config, LIMIT_NODE_DIALS_UNAUTHENTICATED, s->now_ms);
@@ -195,6 +196,8 @@ try_placing(struct state *s, struct login *login)
 		break;
 	case PLACEMENT_WAIT:
 		wait_in_queue(s, login);
+		if (!login->has_room)
+			login->has_room = gate_make_room(s, ROOM_DIALS, &login->client, p.node);
 		break;
 	case PLACEMENT_FULL:
 		give_up(s, login, NOT_PLACED_FULL, p.why);
@@ -251,18 +254,33 @@ placing_end(struct state *s, struct login *login)
 
 /* --- the queue --- */
 
-/* Let waiting logins try again, oldest first, until n of them have gone on. */
-static void
-retry(struct state *s, size_t n)
+/* Those of sources that have a dial, or those of the others.  Returns how many of n are left. */
+static size_t
+retry_sources(struct state *s, bool have_dials, size_t n)
 {
 	struct login *next, *login = s->logins.by_state[LOGIN_WAITING].first;
 
 	for (; login != NULL && n > 0; login = next) {
 		next = login->next;
+		if (login->is_leaving ||
+			(sources_dials(&s->logins.sources, &login->client) > 0) != have_dials)
+			continue;
 		try_placing(s, login);
 		if (login->state != LOGIN_WAITING)
 			n--;
 	}
+	return n;
+}
+
+/*
+ * Let waiting logins try again, until n of them have gone on: oldest first, but those of sources that have nothing come
+ * before all others, so that no source keeps others out by having many in the queue.
+ */
+static void
+retry(struct state *s, size_t n)
+{
+	n = retry_sources(s, false, n);
+	(void)retry_sources(s, true, n);
 }
 
 void

@@ -272,6 +272,17 @@ login_refuse(struct login *l, enum ssh_disconnect code, const char *text)
 }
 
 void
+login_on_refuse(struct login *l, const struct msg_refuse *m)
+{
+	char text[MSG_TEXT_MAX + 1];
+
+	if (m->spares_success && l->state == LOGIN_HAND_OVER)
+		return;
+	log_printable(m->text, text, sizeof(text));
+	login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS, text);
+}
+
+void
 login_fail_internal(struct login *l, enum err e, const char *what)
 {
 	log_error("login id=%s: %s: %s", l->id_text, what, err_text(e));

@@ -55,6 +55,7 @@ void login_refuse(struct login *l, enum ssh_disconnect code, const char *text);
 /* Answers from the director; fd is taken. */
 void login_on_placed(struct login *l, const struct msg_placed *m, int fd);
 void login_on_not_placed(struct login *l, const struct msg_not_placed *m);
+void login_on_refuse(struct login *l, const struct msg_refuse *m);
 /* Answers from the keyholder. */
 void login_on_kex_signed(struct login *l, const struct msg_kex_signed *m);
 void login_on_offered(struct login *l, const struct msg_offered *m);

@@ -56,3 +56,36 @@ def test_long_key_exchanges_cost_nobody_the_keyholder(brokered):
         s.close()
     assert "link" not in "\n".join(line for line in pool.broker.log_since().splitlines() if " warn " in line)
     assert "no link to the keyholder" not in pool.broker.log_since()
+
+
+def hold_password_prompt(client, source):
+    """A client that has tried one password, and thinks about the next."""
+    import pexpect
+    p = pexpect.spawn("ssh", [*client.ssh[1:], "-oBatchMode=no", "-b", source, "pool", "true"], env=client.env,
+                      timeout=proc.seconds(30))
+    p.expect("assword: ?$")
+    p.sendline("wrong")
+    p.expect("assword: ?$")
+    return p
+
+
+def test_one_address_cannot_keep_all_dials_from_the_others(brokered):
+    pool = brokered(nodes=1, limits={"node_dials_unauthenticated_max": 2})
+    stranger = pool.client(key=None, options="PreferredAuthentications password")
+    held = [hold_password_prompt(stranger, "127.66.0.1") for _ in range(2)]
+    try:
+        assert pool.client().out("echo in", "-b", "127.9.9.9") == "in\n"
+        ended = "most of the logins under way are from your address"
+        assert ended in pool.broker.log_since()
+    finally:
+        for p in held:
+            p.close(force=True)
+
+
+def test_one_address_cannot_keep_all_logins_from_the_others(brokered):
+    pool = brokered(nodes=1, limits={"unauthenticated_max": 6, "unauthenticated_per_source_max": 6})
+    held = [connect(pool, "127.66.0.1") for _ in range(6)]
+    client = pool.client()
+    proc.wait_for(lambda: client.run("echo in", "-b", "127.9.9.9").stdout == b"in\n", "a login", 20)
+    for s in held:
+        s.close()

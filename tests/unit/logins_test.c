@@ -135,8 +135,8 @@ Test(logins, a_placed_login_is_a_dial_until_it_proves_and_a_reservation_until_it
 	cr_assert_eq(node("n1")->n_dials, 1);
 	cr_assert_eq(node("n1")->n_reservations, 1);
 	cr_assert_eq(node("n1")->n_users_reserved, 1);
-	login_prove(login);
-	login_prove(login);
+	login_prove(&logins, login);
+	login_prove(&logins, login);
 	login_become(&logins, login, LOGIN_AUTHENTICATED, 1000);
 	cr_assert_eq(node("n1")->n_dials, 0);
 	cr_assert_eq(node("n1")->n_reservations, 1);
