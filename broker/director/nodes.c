@@ -222,10 +222,27 @@ node_learn_methods(struct node *node, struct span methods)
 	return add_names(node->methods, methods);
 }
 
+static bool
+any_has(const struct nodes *n, struct span name)
+{
+	for (const struct node *node = nodes_first(n); node != NULL; node = nodes_next(node)) {
+		if (wire_namelist_has(span_str(node->methods), name))
+			return true;
+	}
+	return false;
+}
+
+/* The methods that gates can carry come first: a node may invent names until there is no room for those of others. */
 const char *
 nodes_known_methods(const struct nodes *n, char out[MSG_METHODS_MAX + 1])
 {
+	struct span carried = span_str("publickey,password,keyboard-interactive"), name;
+
 	out[0] = '\0';
+	while (wire_namelist_next(&carried, &name)) {
+		if (any_has(n, name))
+			(void)add_name(out, name);
+	}
 	for (const struct node *node = nodes_first(n); node != NULL; node = nodes_next(node))
 		(void)add_names(out, span_str(node->methods));
 	return out;

@@ -4,6 +4,7 @@
  */
 #include "broker/director/connections.h"
 
+#include "common/ssh/wire.h"
 #include "tests/lib/pool_config.h"
 
 #include <criterion/criterion.h>
@@ -193,7 +194,7 @@ Test(connections, methods_are_learned_once_and_never_forgotten)
 		{"n2", "publickey,password", "publickey,password", true},
 		{"n1", "", "publickey,password", false},
 		{"n1", "a b,\033[2J,,\x7f", "publickey,password", false},
-		{"n1", "keyboard-interactive", "publickey,keyboard-interactive,password", true},
+		{"n1", "keyboard-interactive", "publickey,password,keyboard-interactive", true},
 	};
 	char known[MSG_METHODS_MAX + 1], name[16];
 
@@ -207,4 +208,21 @@ Test(connections, methods_are_learned_once_and_never_forgotten)
 		(void)node_learn_methods(node("n1"), span_str(name));
 	}
 	cr_assert_leq(strlen(nodes_known_methods(&nodes, known)), MSG_METHODS_MAX);
+}
+
+/* With a node that lies all the room would be taken, and nobody on the others could log in. */
+Test(connections, names_that_one_node_invents_push_out_no_method_of_others)
+{
+	char known[MSG_METHODS_MAX + 1], name[16];
+
+	for (unsigned i = 0; i < MSG_METHODS_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "method%u", i);
+		(void)node_learn_methods(node("n1"), span_str(name));
+	}
+	(void)node_learn_methods(node("n2"), span_str("publickey,keyboard-interactive"));
+	(void)nodes_known_methods(&nodes, known);
+	cr_assert(wire_namelist_has(span_str(known), span_str("publickey")), "%s", known);
+	cr_assert(
+		wire_namelist_has(span_str(known), span_str("keyboard-interactive")), "%s", known);
+	cr_assert(!wire_namelist_has(span_str(known), span_str("password")), "%s", known);
 }
