@@ -11,6 +11,7 @@
 #include "broker/director/state.h"
 #include "common/log.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
@@ -64,7 +65,6 @@ static void
 on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct admin *a = arg;
-	struct timeval later = {.tv_sec = SWEEP_INTERVAL_S};
 
 	(void)fd;
 	(void)what;
@@ -79,8 +79,6 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	}
 	if (a->n_open < CONNECTIONS_MAX)
 		(void)evconnlistener_enable(a->listener);
-	if (a->n_open > 0)
-		(void)event_add(a->sweep, &later);
 }
 
 /* The server is about to accept; NULL makes it go on with a bufferevent of its own, which is not counted. */
@@ -88,7 +86,6 @@ static struct bufferevent *
 on_accept(struct event_base *base, void *arg)
 {
 	struct admin *a = arg;
-	struct timeval later = {.tv_sec = SWEEP_INTERVAL_S};
 	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	struct slot *slot = a->slots;
 
@@ -104,8 +101,19 @@ on_accept(struct event_base *base, void *arg)
 	a->n_open++;
 	if (a->n_open == CONNECTIONS_MAX)
 		(void)evconnlistener_disable(a->listener);
-	(void)event_add(a->sweep, &later);
 	return bev;
+}
+
+/*
+ * The connection still waits, and would be reported again and again: nobody is accepted until the next sweep.  arg is
+ * the server's.
+ */
+static void
+on_accept_failed(struct evconnlistener *listener, void *arg)
+{
+	(void)arg;
+	log_warn("the admin socket accepts nobody for %d s: %s", SWEEP_INTERVAL_S, strerror(errno));
+	(void)evconnlistener_disable(listener);
 }
 
 /* An answer is on its way: its connection may be over soon. */
@@ -113,10 +121,9 @@ static void
 on_complete(struct evhttp_request *request, void *arg)
 {
 	struct admin *a = arg;
-	struct timeval now = {0};
 
 	(void)request;
-	(void)event_add(a->sweep, &now);
+	event_active(a->sweep, EV_TIMEOUT, 0);
 }
 
 /* --- who asks --- */
@@ -285,8 +292,10 @@ listen_on(struct admin *a, int fd)
 	if (a->listener == NULL)
 		return ERR_NOMEM;
 	bound = evhttp_bind_listener(a->http, a->listener);
-	if (bound != NULL)
+	if (bound != NULL) {
+		evconnlistener_set_error_cb(a->listener, on_accept_failed);
 		return OK;
+	}
 	evconnlistener_free(a->listener);
 	return ERR_NOMEM;
 }
@@ -295,14 +304,15 @@ enum err
 admin_new(struct state *s, int listen_fd, struct admin **out)
 {
 	struct admin *a = calloc(1, sizeof(*a));
+	struct timeval interval = {.tv_sec = SWEEP_INTERVAL_S};
 	enum err e = ERR_NOMEM;
 
 	if (a == NULL)
 		return ERR_NOMEM;
 	a->state = s;
 	a->http = evhttp_new(s->base);
-	a->sweep = event_new(s->base, -1, 0, on_sweep, a);
-	if (a->http != NULL && a->sweep != NULL) {
+	a->sweep = event_new(s->base, -1, EV_PERSIST, on_sweep, a);
+	if (a->http != NULL && a->sweep != NULL && event_add(a->sweep, &interval) == 0) {
 		configure(a);
 		e = listen_on(a, listen_fd);
 	}

@@ -231,7 +231,8 @@ add_node(const struct state *s, const struct node *node, cJSON *list)
 		add_number(o, "reservations", node->n_reservations) &&
 		add_number(o, "dials", node->n_dials) &&
 		add_number(o, "failures", node->failure.n_total) && add_failure(s, node, o) &&
-		add_bool(o, "failed_lately", node_failed_lately(node, s->now_ms)) &&
+		add_bool(o, "failed_lately",
+			node_failed_lately(node, NODE_REPORTER_ALL, s->now_ms)) &&
 		add_methods(node, o);
 }
 

@@ -25,12 +25,15 @@ struct link *gate_link(struct gate *g);
 /* Answers to MSG_PLACE.  fd is taken. */
 bool gate_tell_placed(const struct login *login, const struct addr *address, int fd);
 void gate_tell_not_placed(const struct login *login, enum not_placed reason, const char *text);
+/* The login is over because of this limit; counted there. */
+void gate_tell_refused(const struct login *login, enum limit limit);
+/* One of its logins is no more. */
+void gate_note_end(struct gate *g);
 
 /*
- * A newcomer finds no place (on that node, NULL: on any): have the login ended that room.h chooses.  Returns whether there
+ * A newcomer finds no dial (to that node, NULL: to any): have the login ended that room.h chooses.  Returns whether there
  * is one; its gate will say when it is over.
  */
-bool gate_make_room(
-	struct state *s, enum room room, const struct addr *client, const struct node *node);
+bool gate_make_room_for_dial(struct state *s, const struct addr *client, const struct node *node);
 
 #endif

@@ -117,6 +117,7 @@ logins_add(struct logins *l, uint64_t id, const struct addr *client, struct gate
 	login->id = id;
 	login->client = *client;
 	login->gate = gate;
+	login->accepted_at_ms = now_ms;
 	e = table_add(&l->by_id, &login->entry, span_of(&login->id, sizeof(login->id)));
 	if (e != OK) {
 		free(login);
@@ -223,16 +224,18 @@ login_hold(struct logins *l, struct login *login, struct node *node)
 	if (e != OK)
 		return e;
 	login->node = node;
-	if (!login->has_proved)
-		count_dial(l, login);
+	count_dial(l, login);
 	return OK;
 }
 
-void
+bool
 login_prove(struct logins *l, struct login *login)
 {
+	bool was_dial = login->counts_as_dial;
+
 	login->has_proved = true;
 	uncount_dial(l, login);
+	return was_dial;
 }
 
 bool

@@ -65,11 +65,11 @@ release(struct state *s, struct login *login)
 }
 
 static void
-note_failure(struct state *s, struct login *login, enum node_failure cause)
+note_failure(struct state *s, struct login *login, enum node_failure cause, unsigned reporter)
 {
 	struct node *node = login->node;
 
-	node_note_failure(node, cause, s->now_ms);
+	node_note_failure(node, cause, reporter, s->now_ms);
 	release(s, login);
 	login_exclude(login, node);
 	login_become(&s->logins, login, LOGIN_ACCEPTED, s->now_ms);
@@ -87,7 +87,7 @@ dial_failed(struct state *s, struct login *login, const struct dial_result *resu
 		conn_id_text(login->id, id));
 	if (result->err == ERR_TIMEOUT)
 		limits_hit(&s->limits, s->config, LIMIT_NODE_CONNECT_TIMEOUT, s->now_ms);
-	note_failure(s, login, cause);
+	note_failure(s, login, cause, NODE_REPORTER_ALL);
 	try_placing(s, login);
 }
 
@@ -151,6 +151,24 @@ wait_in_queue(struct state *s, struct login *login)
 		limits_hit(&s->limits, s->config, LIMIT_NODE_DIALS_UNAUTHENTICATED, s->now_ms);
 }
 
+static unsigned
+reporter_of(const struct login *login)
+{
+	return NODE_REPORTER_GATE(gate_link(login->gate)->index);
+}
+
+/*
+ * Who proved something to a node that then failed shall not stand behind strangers, but only a gate says so, and to the next
+ * node this is one more connection on which nobody has logged in.
+ */
+static uint32_t
+dials_max(const struct state *s, const struct login *login)
+{
+	uint32_t max = s->config->limits.node_dials_unauthenticated_max;
+
+	return login->has_proved ? max + (max + 3) / 4 : max;
+}
+
 static void
 choose(struct state *s, const struct login *login, struct placement *out)
 {
@@ -160,8 +178,8 @@ choose(struct state *s, const struct login *login, struct placement *out)
 		.excluded = login->failed,
 		.n_excluded = login->n_failed,
 		.now_ms = s->now_ms,
-		.dials_max = login->has_proved ? 0
-					       : s->config->limits.node_dials_unauthenticated_max,
+		.dials_max = dials_max(s, login),
+		.reporter = reporter_of(login),
 		/*
 		 * Reservations are made by people who have proved nothing.  They may make a login wait, so that two
 		 * first logins land together, but not until it is told that there is no room.
@@ -197,7 +215,7 @@ try_placing(struct state *s, struct login *login)
 	case PLACEMENT_WAIT:
 		wait_in_queue(s, login);
 		if (!login->has_room)
-			login->has_room = gate_make_room(s, ROOM_DIALS, &login->client, p.node);
+			login->has_room = gate_make_room_for_dial(s, &login->client, p.node);
 		break;
 	case PLACEMENT_FULL:
 		give_up(s, login, NOT_PLACED_FULL, p.why);
@@ -242,45 +260,50 @@ placing_want(struct state *s, struct login *login, const struct msg_place *m)
 void
 placing_node_failed(struct state *s, struct login *login, enum node_failure cause)
 {
-	note_failure(s, login, cause);
+	note_failure(s, login, cause, reporter_of(login));
 }
 
 void
 placing_end(struct state *s, struct login *login)
 {
 	release(s, login);
+	gate_note_end(login->gate);
 	logins_remove(&s->logins, login);
 }
 
 /* --- the queue --- */
 
-/* Those of sources that have a dial, or those of the others.  Returns how many of n are left. */
-static size_t
-retry_sources(struct state *s, bool have_dials, size_t n)
+/* How many logins may go on, and how many may be looked at for that. */
+struct tries {
+	size_t n, n_looks;
+};
+
+static void
+retry_sources(struct state *s, bool have_dials, struct tries *left)
 {
 	struct login *next, *login = s->logins.by_state[LOGIN_WAITING].first;
 
-	for (; login != NULL && n > 0; login = next) {
+	for (; login != NULL && left->n > 0 && left->n_looks > 0; login = next) {
 		next = login->next;
 		if (login->is_leaving ||
 			(sources_dials(&s->logins.sources, &login->client) > 0) != have_dials)
 			continue;
+		left->n_looks--;
 		try_placing(s, login);
 		if (login->state != LOGIN_WAITING)
-			n--;
+			left->n--;
 	}
-	return n;
 }
 
 /*
- * Let waiting logins try again, until n of them have gone on: oldest first, but those of sources that have nothing come
- * before all others, so that no source keeps others out by having many in the queue.
+ * Let waiting logins try again: oldest first, but those of sources that have no dial come before all others, so that no
+ * source keeps others out by having many in the queue.
  */
 static void
-retry(struct state *s, size_t n)
+retry(struct state *s, struct tries tries)
 {
-	n = retry_sources(s, false, n);
-	(void)retry_sources(s, true, n);
+	retry_sources(s, false, &tries);
+	retry_sources(s, true, &tries);
 }
 
 void
@@ -293,7 +316,7 @@ placing_run_queue(struct state *s)
 		n = s->n_dials_freed;
 		s->n_dials_freed = 0;
 		if (state_is_settled(s))
-			retry(s, n);
+			retry(s, (struct tries){n, PLACING_LOOKS_MAX});
 	}
 }
 
@@ -326,12 +349,34 @@ end_long_handovers(struct state *s)
 	}
 }
 
+/* They are in the order in which they were accepted. */
+static void
+end_long_logins(struct state *s)
+{
+	uint64_t max_ms = (uint64_t)s->config->limits.login_grace_s * 1000 +
+		PLACING_GRACE_MARGIN_MS;
+	struct table_entry *next, *e = s->logins.by_id.first;
+
+	for (; e != NULL; e = next) {
+		struct login *login = TABLE_OWNER(e, struct login, entry);
+
+		next = e->next;
+		if (s->now_ms - login->accepted_at_ms < max_ms)
+			break;
+		if (login->state == LOGIN_AUTHENTICATED)
+			continue;
+		gate_tell_refused(login, LIMIT_LOGIN_GRACE);
+		placing_end(s, login);
+	}
+}
+
 void
 placing_check_time(struct state *s)
 {
+	end_long_logins(s);
 	end_long_handovers(s);
 	end_long_waits(s);
 	if (state_is_settled(s))
-		retry(s, SIZE_MAX);
+		retry(s, (struct tries){SIZE_MAX, SIZE_MAX});
 	placing_run_queue(s);
 }

@@ -16,7 +16,7 @@ may_go(const struct room_query *q, const struct login *login)
 	if (login->is_leaving || q->now_ms - login->state_at_ms < ROOM_AGE_MIN_MS)
 		return false;
 	if (q->room == ROOM_LOGINS)
-		return true;
+		return login->gate == q->gate;
 	return login->counts_as_dial && (q->node == NULL || login->node == q->node);
 }
 

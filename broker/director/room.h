@@ -21,6 +21,7 @@ struct room_query {
 	enum room room;
 	const struct addr *client; /* the newcomer's */
 	const struct node *node; /* ROOM_DIALS: of this node; NULL: of any */
+	const struct gate *gate; /* ROOM_LOGINS: of this gate */
 	uint64_t now_ms;
 };
 

@@ -38,9 +38,12 @@ struct gate {
 	const struct config *config;
 	struct gate_links *links;
 	struct transport_config client_transport;
+	uint8_t kex_word[KEXINIT_COOKIE_START_SIZE]; /* comes before the host keys do */
 	char host_key_algs[MSG_METHODS_MAX + 1]; /* empty before the keyholder's word */
 	char kex[KEX_NAMES_MAX];
 	char ciphers[KEX_NAMES_MAX];
+	char compression[KEX_NAMES_MAX];
+	char macs[KEX_NAMES_MAX];
 	char *banner;
 	struct login_table *logins;
 	bool has_director, has_keyholder;
@@ -178,12 +181,27 @@ on_host_keys(struct gate *g, struct ipc_message *m)
 }
 
 static void
+on_kex_word(struct gate *g, struct ipc_message *m)
+{
+	struct msg_kex_word word;
+
+	if (message_decode(msg_kex_word_fields, m->body, &word) != OK ||
+		word.word.len != sizeof(g->kex_word)) {
+		log_error("a message of type %u is malformed and ignored", m->type);
+		return;
+	}
+	memcpy(g->kex_word, word.word.ptr, sizeof(g->kex_word));
+}
+
+static void
 on_message(void *arg, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct gate *g = arg;
 
 	if (m->type == MSG_HOST_KEYS && peer->kind == ROLE_KEYHOLDER)
 		on_host_keys(g, m);
+	else if (m->type == MSG_KEX_WORD && peer->kind == ROLE_KEYHOLDER)
+		on_kex_word(g, m);
 	else if (!login_table_on_message(g->logins, peer, m))
 		log_error("a message of type %u from %s/%u is unexpected and ignored", m->type,
 			role_kind_name(peer->kind), peer->index);
@@ -348,8 +366,13 @@ gate_init(struct gate *g, struct role *r)
 		.ident = version_for_client(),
 		.kex = join_names(&g->config->algorithms.kex, g->kex),
 		.host_keys = g->host_key_algs,
+		.cookie_start = g->kex_word,
 		.ciphers = join_names(&g->config->algorithms.ciphers, g->ciphers),
+		.compression = join_names(&g->config->algorithms.compression, g->compression),
+		.macs = join_names(&g->config->algorithms.macs, g->macs),
 	};
+	if (g->client_transport.compression == NULL)
+		g->client_transport.compression = compression_names();
 	e = gate_links_new(g->base, &links_events, g, &g->links);
 	if (e == OK)
 		e = login_table_new(&(struct login_table_params){.base = g->base,

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define GATE_RELAYS_MAX CONFIG_RELAYS_MAX
-
 /* Place 0 and 1 are the director and the keyholder, the relays follow by index. */
 enum { PLACE_DIRECTOR = 0, PLACE_KEYHOLDER = 1, PLACE_RELAYS = 2 };
 
@@ -24,7 +22,7 @@ struct gate_links {
 	const struct gate_links_events *events;
 	void *arg;
 	size_t next_relay;
-	struct link places[PLACE_RELAYS + GATE_RELAYS_MAX];
+	struct link places[PLACE_RELAYS + ROLE_RELAYS_MAX];
 };
 
 enum err
@@ -61,7 +59,7 @@ place_for(struct gate_links *l, const struct role_peer *peer)
 		return &l->places[PLACE_DIRECTOR];
 	if (peer->kind == ROLE_KEYHOLDER)
 		return &l->places[PLACE_KEYHOLDER];
-	if (peer->kind == ROLE_RELAY && peer->index < GATE_RELAYS_MAX)
+	if (peer->kind == ROLE_RELAY && peer->index < ROLE_RELAYS_MAX)
 		return &l->places[PLACE_RELAYS + peer->index];
 	return NULL;
 }
@@ -142,8 +140,8 @@ gate_links_to_keyholder(struct gate_links *l, enum message_type type,
 enum err
 gate_links_choose_relay(struct gate_links *l, struct role_peer *out)
 {
-	for (size_t i = 0; i < GATE_RELAYS_MAX; i++) {
-		size_t at = (l->next_relay + i) % GATE_RELAYS_MAX;
+	for (size_t i = 0; i < ROLE_RELAYS_MAX; i++) {
+		size_t at = (l->next_relay + i) % ROLE_RELAYS_MAX;
 
 		if (l->places[PLACE_RELAYS + at].ipc != NULL) {
 			l->next_relay = at + 1;

@@ -59,7 +59,7 @@ login_counts_init(struct login_counts *c, size_t closing_max)
 	sign_turns_init(&c->turns, ask_signature);
 	limit_set_max(&c->limits, LIMIT_SIGN_TURNS, SIGN_TURNS_MAX);
 	limit_set_max(&c->limits, LIMIT_GATE_GOODBYES, closing_max);
-	limit_set_max(&c->limits, LIMIT_GATE_PACKET_BYTES, LOGIN_LEG_IN_MAX);
+	limit_set_max(&c->limits, LIMIT_GATE_PACKET_BYTES, LOGIN_LEG_CLIENT_IN_MAX);
 	limit_set_max(&c->limits, LIMIT_GATE_UNREAD_BYTES, LOGIN_LEG_OUT_MAX);
 	limit_set_max(&c->limits, LIMIT_GATE_BANNER_BYTES, LOGIN_BANNER_BYTES_MAX);
 	limit_set_max(&c->limits, LIMIT_GATE_KEY_EXCHANGES, TRANSPORT_EARLY_EXCHANGES_MAX);
@@ -168,10 +168,10 @@ forget_elsewhere(struct login *l, const char *why)
 	struct msg_conn conn = {.conn = l->id};
 
 	/* Where there is no link there is nobody who remembers. */
-	if (gate_links_to_director(l->env->links, MSG_ENDED, msg_ended_fields, &ended) != OK ||
-		gate_links_to_keyholder(l->env->links, MSG_CONN_FORGET, msg_conn_fields, &conn) !=
-			OK)
-		log_debug("login id=%s: end not reported, a link is down", l->id_text);
+	if (gate_links_to_director(l->env->links, MSG_ENDED, msg_ended_fields, &ended) != OK)
+		log_debug("login id=%s: end not reported, the director is away", l->id_text);
+	if (gate_links_to_keyholder(l->env->links, MSG_CONN_FORGET, msg_conn_fields, &conn) != OK)
+		log_debug("login id=%s: end not reported, the keyholder is away", l->id_text);
 }
 
 static void
@@ -498,7 +498,7 @@ login_new(const struct login_env *env, int fd, uint64_t id, const struct addr *c
 	conn_id_text(id, l->id_text);
 	l->client_addr = *client;
 	l->state = LOGIN_KEX;
-	buf_init(&l->payload, LOGIN_LEG_IN_MAX);
+	buf_init(&l->payload, LOGIN_LEG_CLIENT_IN_MAX);
 	e = login_leg_new(env->base, fd, env->client_transport, &client_events, l, &l->client);
 	if (e == OK) {
 		login_leg_count(l->client, &env->counts->limits);

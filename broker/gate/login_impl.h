@@ -5,6 +5,7 @@
  *	login_auth.c	the client's requests, and what is done for each
  *	login_node.c	placement, the node's answers, the next node when one fails
  *	login_handover.c	the end of a good login
+ *	login_table.c	all logins
  */
 #ifndef BROKER_GATE_LOGIN_IMPL_H
 #define BROKER_GATE_LOGIN_IMPL_H
@@ -14,6 +15,7 @@
 #include "broker/gate/node_leg.h"
 #include "common/ssh/auth_msg.h"
 #include "common/ssh/key.h"
+#include "common/table.h"
 
 /*
  *	KEX --> AUTH --> PLACE --> DIAL --> OFFER --> PROVE --> ANSWER --> HAND_OVER --> OVER
@@ -58,6 +60,7 @@ struct login_offer {
 
 struct login {
 	const struct login_env *env;
+	struct table_entry entry; /* by id; login_table.c's */
 	struct login *next; /* in the list of those that are over */
 	uint64_t id;
 	char id_text[CONN_ID_TEXT_SIZE];

@@ -73,7 +73,8 @@ login_leg_new(struct event_base *base, int fd, const struct transport_config *co
 	l->role = config->role;
 	l->events = events;
 	l->arg = arg;
-	buf_init(&l->in, LOGIN_LEG_IN_MAX);
+	buf_init(&l->in,
+		l->role == TRANSPORT_SERVER ? LOGIN_LEG_CLIENT_IN_MAX : LOGIN_LEG_NODE_IN_MAX);
 	/* Failing to set it costs latency only. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	e = transport_new(config, &l->transport);
@@ -365,7 +366,7 @@ on_full(struct login_leg *l)
 {
 	/* What was released in this very turn of the loop is taken first. */
 	work(l);
-	if (l->stopped || l->saying_goodbye || l->in.len < LOGIN_LEG_IN_MAX)
+	if (l->stopped || l->saying_goodbye || l->in.len < l->in.max)
 		return;
 	if (l->held || l->clogged || transport_waits_for_signature(l->transport)) {
 		(void)event_del(l->read_event);
@@ -382,7 +383,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct login_leg *l = arg;
 	uint8_t *at;
-	size_t room = LOGIN_LEG_IN_MAX - l->in.len;
+	size_t room = l->in.max - l->in.len;
 	ssize_t n;
 
 	(void)fd;

@@ -103,6 +103,7 @@ login_on_placed(struct login *l, const struct msg_placed *m, int fd)
 		.user = l->user,
 		.client_ident = transport_peer_ident(login_leg_transport(l->client)),
 		.client_cipher = transport_cipher(login_leg_transport(l->client), CIPHER_OPEN),
+		.client_mac = transport_mac(login_leg_transport(l->client), CIPHER_OPEN),
 	};
 	enum err e;
 

@@ -3,8 +3,8 @@
  */
 #include "broker/gate/login_table.h"
 
+#include "broker/gate/login_impl.h"
 #include "common/conn_id.h"
-#include "common/id_table.h"
 #include "common/log.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@
 struct login_table {
 	struct login_env env;
 	char known_methods[MSG_METHODS_MAX + 1];
-	struct id_table *logins;
+	struct table by_id;
 	struct login_counts counts;
 	size_t logins_max, served_max;
 	size_t newcomers_max; /* more, while the director decides about them */
@@ -39,6 +39,12 @@ served_max(const struct login_table_params *p)
 							    : p->config->limits.unauthenticated_max;
 }
 
+static struct login *
+login_of(struct table_entry *e)
+{
+	return e != NULL ? TABLE_OWNER(e, struct login, entry) : NULL;
+}
+
 static void
 free_over(struct login_table *t)
 {
@@ -60,8 +66,10 @@ on_over(void *arg, struct login *l)
 {
 	struct login_table *t = arg;
 
-	if (id_table_remove(t->logins, login_id(l)) != NULL)
+	if (login_table_find(t, login_id(l)) == l) {
+		table_remove(&t->by_id, &l->entry);
 		login_push(&t->over, l);
+	}
 	event_active(t->reaper, 0, 0);
 }
 
@@ -88,7 +96,7 @@ login_table_new(const struct login_table_params *params, struct login_table **ou
 	t->served_max = served_max(params);
 	t->newcomers_max = refusals_max(params) / 2;
 	login_counts_init(&t->counts, refusals_max(params) - t->newcomers_max);
-	e = id_table_new(params->logins_max, &t->logins);
+	e = table_init(&t->by_id, params->logins_max);
 	if (e == OK) {
 		t->reaper = event_new(params->base, -1, 0, on_reap, t);
 		e = t->reaper != NULL ? OK : ERR_NOMEM;
@@ -104,15 +112,16 @@ login_table_new(const struct login_table_params *params, struct login_table **ou
 void
 login_table_free(struct login_table *t)
 {
-	struct login *l;
-	size_t at = 0;
+	struct login *l, *next;
 
 	if (t == NULL)
 		return;
-	while (t->logins != NULL && (l = id_table_next(t->logins, &at)) != NULL)
+	for (l = login_of(t->by_id.first); l != NULL; l = next) {
+		next = login_of(l->entry.next);
 		login_free(l);
+	}
 	free_over(t);
-	id_table_free(t->logins);
+	table_clear(&t->by_id);
 	if (t->reaper != NULL)
 		event_free(t->reaper);
 	free(t);
@@ -121,13 +130,13 @@ login_table_free(struct login_table *t)
 size_t
 login_table_count(const struct login_table *t)
 {
-	return id_table_count(t->logins);
+	return t->by_id.n;
 }
 
 struct login *
 login_table_find(const struct login_table *t, uint64_t id)
 {
-	return id_table_get(t->logins, id);
+	return login_of(table_find(&t->by_id, span_of(&id, sizeof(id))));
 }
 
 /* A director that is away hears of it when it is back. */
@@ -162,7 +171,7 @@ add(struct login_table *t, int fd, const struct addr *client, struct login **out
 	e = login_new(&t->env, fd, id, client, &l);
 	if (e != OK)
 		return e;
-	e = id_table_add(t->logins, id, l);
+	e = table_add(&t->by_id, &l->entry, span_of(&l->id, sizeof(l->id)));
 	if (e != OK) {
 		login_free(l);
 		return e;
@@ -174,7 +183,7 @@ add(struct login_table *t, int fd, const struct addr *client, struct login **out
 enum err
 login_table_add(struct login_table *t, int fd, const struct addr *client)
 {
-	size_t n = id_table_count(t->logins), n_served = n - t->counts.n_closing;
+	size_t n = t->by_id.n, n_served = n - t->counts.n_closing;
 	size_t max = t->served_max;
 	struct login *l;
 	enum err e;
@@ -364,23 +373,27 @@ login_table_on_message(struct login_table *t, const struct role_peer *peer, stru
 void
 login_table_on_link_up(struct login_table *t, const struct role_peer *peer)
 {
-	struct login *l;
-	size_t at = 0;
+	struct login *l, *next;
 
 	if (peer->kind == ROLE_DIRECTOR)
 		limit_report_again(&t->counts.limits);
 	else if (peer->kind == ROLE_KEYHOLDER)
 		sign_turns_again(&t->counts.turns);
-	while ((l = id_table_next(t->logins, &at)) != NULL)
+	for (l = login_of(t->by_id.first); l != NULL; l = next) {
+		/* It may end by what it hears. */
+		next = login_of(l->entry.next);
 		login_on_link_up(l, peer);
+	}
 }
 
 void
 login_table_on_link_down(struct login_table *t, const struct role_peer *peer)
 {
-	struct login *l;
-	size_t at = 0;
+	struct login *l, *next;
 
-	while ((l = id_table_next(t->logins, &at)) != NULL)
+	for (l = login_of(t->by_id.first); l != NULL; l = next) {
+		/* It may end by what it hears. */
+		next = login_of(l->entry.next);
 		login_on_link_down(l, peer);
+	}
 }

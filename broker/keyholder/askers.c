@@ -20,6 +20,7 @@ struct asker {
 
 struct askers {
 	struct event_base *base;
+	struct event *timer;
 	struct core *core;
 	struct asker *first;
 	size_t n;
@@ -41,15 +42,48 @@ is_linked(void *arg, const struct role_peer *peer)
 	return find(arg, peer) != NULL;
 }
 
+static enum err
+tell_word(struct asker *asker)
+{
+	struct buf body = {0};
+	enum err e = requests_kex_word(asker->all->core, &asker->who, &body);
+
+	if (e == OK)
+		e = ipc_send(asker->ipc, MSG_KEX_WORD, buf_span(&body), NULL, 0);
+	buf_clear(&body);
+	return e;
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	const struct askers *l = arg;
+
+	(void)fd;
+	(void)what;
+	/* A link that cannot take it is closed by itself. */
+	for (struct asker *asker = l->first; asker != NULL; asker = asker->next) {
+		if (asker->who.kind == ROLE_GATE)
+			(void)!tell_word(asker);
+	}
+}
+
 enum err
 askers_new(struct event_base *base, struct core *core, struct askers **out)
 {
+	/* Twice in the time that a word has, so that gates are never far behind. */
+	static const struct timeval interval = {FRESH_PERIOD_S / 2, 0};
 	struct askers *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return ERR_NOMEM;
 	l->base = base;
 	l->core = core;
+	l->timer = event_new(base, -1, EV_PERSIST, on_timer, l);
+	if (l->timer == NULL || event_add(l->timer, &interval) != 0) {
+		askers_free(l);
+		return ERR_NOMEM;
+	}
 	core->is_linked = is_linked;
 	core->is_linked_arg = l;
 	*out = l;
@@ -76,6 +110,8 @@ askers_free(struct askers *l)
 		return;
 	while (l->first != NULL)
 		drop(l->first);
+	if (l->timer != NULL)
+		event_free(l->timer);
 	free(l);
 }
 
@@ -158,8 +194,10 @@ static enum err
 greet(struct asker *asker)
 {
 	struct buf body = {0};
-	enum err e = requests_host_keys(asker->all->core, &body);
+	enum err e = asker->who.kind == ROLE_GATE ? tell_word(asker) : OK;
 
+	if (e == OK)
+		e = requests_host_keys(asker->all->core, &body);
 	if (e == OK)
 		e = ipc_send(asker->ipc, MSG_HOST_KEYS, buf_span(&body), NULL, 0);
 	buf_clear(&body);

@@ -7,12 +7,16 @@
 #include "common/ssh/wire.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
+
+#define WORD_KEY_LABEL "sshbroker kexinit word v1"
 
 struct keys {
 	struct privkey *host[CONFIG_HOST_KEYS_MAX];
 	size_t n;
 	struct privkey *ca;
+	uint8_t word_key[PRIVKEY_SECRET_SIZE];
 	char algorithms[KEYS_ALGORITHMS_SIZE];
 	struct buf blobs;
 };
@@ -106,6 +110,8 @@ keys_new(struct privkey *const *host, size_t n, struct privkey *ca,
 	if (e == OK)
 		e = list_blobs(k);
 	if (e == OK)
+		e = privkey_derive(k->ca, WORD_KEY_LABEL, k->word_key);
+	if (e == OK)
 		*out = k;
 	else
 		keys_free(k);
@@ -157,6 +163,7 @@ keys_free(struct keys *k)
 	free_all(k->host, k->n);
 	privkey_free(k->ca);
 	buf_clear(&k->blobs);
+	OPENSSL_cleanse(k->word_key, sizeof(k->word_key));
 	free(k);
 }
 
@@ -182,6 +189,12 @@ const struct privkey *
 keys_user_ca(const struct keys *k)
 {
 	return k->ca;
+}
+
+struct span
+keys_word_key(const struct keys *k)
+{
+	return span_of(k->word_key, sizeof(k->word_key));
 }
 
 const char *

@@ -31,6 +31,8 @@ const struct privkey *keys_host_for(const struct keys *k, struct span algorithm)
 /* The host key with this public blob, or NULL. */
 const struct privkey *keys_host_by_blob(const struct keys *k, struct span blob);
 const struct privkey *keys_user_ca(const struct keys *k);
+/* A secret that follows from the user CA key: what the words of fresh.h are made with. */
+struct span keys_word_key(const struct keys *k);
 /* The name list for KEXINIT. */
 const char *keys_algorithms(const struct keys *k);
 /* The public blobs of the host keys, as packed strings. */

@@ -236,6 +236,11 @@ const struct message_field msg_host_keys_fields[] = {
 	FIELDS_END,
 };
 
+const struct message_field msg_kex_word_fields[] = {
+	FIELD_MAX(msg_kex_word, word, FIELD_BYTES, MSG_WORD_MAX),
+	FIELDS_END,
+};
+
 static const char *const causes[END_COUNT] = {
 	[END_NONE] = "none",
 	[END_CLIENT_DISCONNECT] = "client-disconnect",

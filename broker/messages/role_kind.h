@@ -19,6 +19,8 @@ enum role_kind {
 
 /* Processes of one kind have indexes below this. */
 #define ROLE_INDEX_MAX 1000
+/* And relays below this: as many as can be configured, and as many again that former supervisors left. */
+#define ROLE_RELAYS_MAX 128
 
 /* "keyholder/999" and the NUL. */
 #define ROLE_NAME_SIZE 24

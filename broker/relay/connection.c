@@ -315,7 +315,7 @@ make(struct connection *c, const struct msg_hand_over *m, int fds[2], uint64_t *
 	if (e != OK)
 		return e;
 	*id = c->id;
-	if (id_table_count(p->connections) >= p->settings.connections_max) {
+	if (p->connections.n >= p->settings.connections_max) {
 		limit_hit(&p->limits, LIMIT_CONNECTIONS);
 		return ERR_LIMIT;
 	}
@@ -324,7 +324,7 @@ make(struct connection *c, const struct msg_hand_over *m, int fds[2], uint64_t *
 	e = make_legs(c, m, fds);
 	if (e == OK && evtimer_assign(&c->timer, p->base, on_timer, c) != 0)
 		e = ERR_NOMEM;
-	return e == OK ? id_table_add(p->connections, c->id, c) : e;
+	return e == OK ? table_add(&p->connections, &c->entry, span_of(&c->id, sizeof(c->id))) : e;
 }
 
 enum err
@@ -348,8 +348,8 @@ connection_new(struct process *p, const struct msg_hand_over *m, const int fds[2
 		connection_free(c);
 		return e;
 	}
-	if (id_table_count(p->connections) > p->n_connections_peak)
-		p->n_connections_peak = id_table_count(p->connections);
+	if (p->connections.n > p->n_connections_peak)
+		p->n_connections_peak = p->connections.n;
 	connection_set_state(c, CONNECTION_OPEN);
 	*out = c;
 	return OK;
@@ -374,7 +374,7 @@ connection_free(struct connection *c)
 	if (c == NULL)
 		return;
 	if (c->state != CONNECTION_NONE)
-		(void)id_table_remove(c->process->connections, c->id);
+		table_remove(&c->process->connections, &c->entry);
 	if (event_initialized(&c->timer))
 		(void)event_del(&c->timer);
 	c->process->n_queued -= c->n_queued;

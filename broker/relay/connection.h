@@ -12,6 +12,7 @@
 #include "broker/relay/ledger.h"
 #include "broker/relay/leg.h"
 #include "broker/relay/requests.h"
+#include "common/table.h"
 
 struct process;
 
@@ -50,6 +51,7 @@ struct signing {
 
 struct connection {
 	struct process *process;
+	struct table_entry entry; /* in the process's table, by id */
 	struct connection *next_over; /* to be freed when the turn ends */
 	uint64_t id;
 	enum connection_state state;

@@ -122,7 +122,8 @@ want_write(struct leg *l, bool wanted)
 enum err
 leg_receive(struct leg *l, uint8_t *at, size_t room, size_t *n)
 {
-	ssize_t got = recv(l->fd, at, room, 0);
+	/* The gate may have kept a copy, whose O_NONBLOCK is ours: it does not decide whether we wait. */
+	ssize_t got = recv(l->fd, at, room, MSG_DONTWAIT);
 
 	if (got > 0) {
 		*n = (size_t)got;
@@ -175,7 +176,7 @@ write_pieces(struct leg *l, struct iovec *pieces, size_t n)
 	if (n == 0 || l->is_blocked)
 		return 0;
 	do {
-		sent = sendmsg(l->fd, &m, MSG_NOSIGNAL);
+		sent = sendmsg(l->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (sent < 0 && errno == EINTR);
 	if (sent >= 0)
 		return (size_t)sent;

@@ -38,9 +38,19 @@ process_tick(struct process *p)
 }
 
 struct connection *
-process_next(const struct process *p, size_t *at)
+process_next(const struct process *p, const struct connection *c)
 {
-	return id_table_next(p->connections, at);
+	struct table_entry *e = c != NULL ? c->entry.next : p->connections.first;
+
+	return e != NULL ? TABLE_OWNER(e, struct connection, entry) : NULL;
+}
+
+struct connection *
+process_find(const struct process *p, uint64_t id)
+{
+	struct table_entry *e = table_find(&p->connections, span_of(&id, sizeof(id)));
+
+	return e != NULL ? TABLE_OWNER(e, struct connection, entry) : NULL;
 }
 
 /* --- the end of connections --- */
@@ -48,7 +58,7 @@ process_next(const struct process *p, size_t *at)
 static void
 leave_when_empty(struct process *p)
 {
-	if (id_table_count(p->connections) > 0 || (!p->is_stopping && !p->is_draining))
+	if (p->connections.n > 0 || (!p->is_stopping && !p->is_draining))
 		return;
 	links_flush(&p->links, FLUSH_MS);
 	if (p->on_empty != NULL)
@@ -108,10 +118,10 @@ log_limits(struct process *p)
 static size_t
 largest_queue(const struct process *p)
 {
-	const struct connection *c;
-	size_t at = 0, n = 0;
+	const struct connection *c = p->n_queued > 0 ? process_next(p, NULL) : NULL;
+	size_t n = 0;
 
-	while (p->n_queued > 0 && (c = process_next(p, &at)) != NULL)
+	for (; c != NULL; c = process_next(p, c))
 		n = c->n_queued > n ? c->n_queued : n;
 	return n;
 }
@@ -153,7 +163,7 @@ on_report(evutil_socket_t fd, short what, void *arg)
 static void
 give_memory_back(struct process *p)
 {
-	size_t n = id_table_count(p->connections);
+	size_t n = p->connections.n;
 
 	if (p->n_queued + TRIM_BYTES > p->n_queued_peak &&
 		n + n / 4 + TRIM_CONNECTIONS > p->n_connections_peak)
@@ -181,12 +191,11 @@ on_stop_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct process *p = arg;
 	struct connection *c;
-	size_t at = 0;
 
 	(void)fd;
 	(void)what;
 	process_tick(p);
-	while ((c = process_next(p, &at)) != NULL) {
+	for (c = process_next(p, NULL); c != NULL; c = process_next(p, c)) {
 		if (c->state != CONNECTION_ENDING)
 			continue;
 		ending_force(c);
@@ -200,14 +209,13 @@ process_stop(struct process *p)
 	struct timeval after = {.tv_sec = (time_t)(p->settings.stop_ms / 1000),
 		.tv_usec = (suseconds_t)(p->settings.stop_ms % 1000) * 1000};
 	struct connection *c;
-	size_t at = 0;
 
 	if (p->is_stopping)
 		return;
 	process_tick(p);
 	p->is_stopping = true;
 	(void)event_add(p->stop_timer, &after);
-	while ((c = process_next(p, &at)) != NULL) {
+	for (c = process_next(p, NULL); c != NULL; c = process_next(p, c)) {
 		ending_by_us(c, END_SHUTDOWN, SSH_DISCONNECT_BY_APPLICATION,
 			span_str("the broker is shutting down"));
 		connection_settle(c);
@@ -272,7 +280,7 @@ process_new(struct event_base *base, const struct config *config, uint64_t (*clo
 	settings_take(&p->settings, config);
 	e = leg_configs_take(&p->leg_configs, &p->settings, config);
 	if (e == OK)
-		e = id_table_new(p->settings.connections_max, &p->connections);
+		e = table_init(&p->connections, p->settings.connections_max);
 	if (e == OK)
 		e = make_buffers(p);
 	if (e == OK)
@@ -298,11 +306,10 @@ void
 process_free(struct process *p)
 {
 	struct connection *c;
-	size_t at = 0;
 
 	if (p == NULL)
 		return;
-	while (p->connections != NULL && (c = process_next(p, &at)) != NULL)
+	while ((c = process_next(p, NULL)) != NULL)
 		connection_free(c);
 	if (p->links.director.process != NULL)
 		links_clear(&p->links);
@@ -312,7 +319,7 @@ process_free(struct process *p)
 	free_event(p->stop_timer);
 	leg_configs_clear(&p->leg_configs);
 	batch_clear(&p->batch);
-	id_table_free(p->connections);
+	table_clear(&p->connections);
 	free(p->in);
 	free(p);
 }
@@ -330,6 +337,6 @@ process_configure(struct process *p, const struct config *config)
 	if (e != OK)
 		return e;
 	p->settings = settings;
-	id_table_set_max(p->connections, settings.connections_max);
+	p->connections.max = settings.connections_max;
 	return OK;
 }

@@ -9,13 +9,13 @@
 #include "broker/relay/batch.h"
 #include "broker/relay/links.h"
 #include "broker/relay/settings.h"
-#include "common/id_table.h"
+#include "common/table.h"
 
 struct process {
 	struct event_base *base; /* borrowed */
 	struct settings settings;
 	struct leg_configs leg_configs;
-	struct id_table *connections; /* struct connection, by id; owns them */
+	struct table connections; /* struct connection, by id; owns them */
 	struct links links;
 	struct batch batch;
 	uint8_t *in; /* where sockets are read to; owned */
@@ -55,8 +55,10 @@ void process_tick(struct process *p);
 /* Tell the director of limits that were reached since the last time; every LIMIT_REPORT_INTERVAL_MS. */
 void process_report_limits(struct process *p);
 
-/* A walk over all connections: start with *at = 0, until NULL.  The one just returned may be freed. */
-struct connection *process_next(const struct process *p, size_t *at);
+/* The connection after this one, NULL: the first.  NULL: there are no more.  Which is freed has none after it. */
+struct connection *process_next(const struct process *p, const struct connection *c);
+/* NULL when there is none. */
+struct connection *process_find(const struct process *p, uint64_t id);
 
 /* Everybody is told goodbye; on_empty when all are gone or time is up. */
 void process_stop(struct process *p);

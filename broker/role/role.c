@@ -208,7 +208,8 @@ lose_supervisor(struct role *r)
 
 	ipc_free(r->control);
 	r->control = NULL;
-	if (was == ROLE_WAITING || was == ROLE_LEAVING)
+	/* Before role_run() there is nobody to tell: it sees that there is no link. */
+	if (was == ROLE_WAITING || was == ROLE_OPEN || was == ROLE_LEAVING)
 		return;
 	if (r->rejoin == NULL || r->is_stopping || r->callbacks->on_orphaned == NULL) {
 		log_warn("the supervisor is gone");

@@ -133,9 +133,11 @@ struct config {
 		struct config_list allowed_system_users;
 	} auth;
 	struct {
-		struct config_list kex; /* none: the engine's own order, for all three */
+		struct config_list kex; /* none: the engine's own order, for all four */
 		struct config_list ciphers;
+		struct config_list macs;
 		struct config_list host_keys;
+		struct config_list compression;
 	} algorithms;
 	struct {
 		enum log_level level;

@@ -105,8 +105,12 @@
 		"Key exchange methods, best first. None is the built-in list.") \
 	X(algorithms.ciphers, CIPHER, LIST, "[]", 0, 16, \
 		"Ciphers, best first. None is the built-in list.") \
+	X(algorithms.macs, MAC, LIST, "[]", 0, 16, \
+		"MACs for ciphers that need one (aes*-ctr), best first. None is the built-in list.") \
 	X(algorithms.host_keys, SIGNATURE, LIST, "[]", 0, 16, \
 		"Host key algorithms, best first. None is the built-in list.") \
+	X(algorithms.compression, COMPRESSION, LIST, "[]", 0, 4, \
+		"Compression methods for the leg of the client, best first. None is the built-in list.") \
 	X(log.level, LOG_LEVEL, ONE, "\"info\"", 1, 16, \
 		"The least important lines that are logged.")
 

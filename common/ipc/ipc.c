@@ -1,8 +1,9 @@
 /*
  * A link between two processes.
  *
- * One event reads.  The other one ("wake") writes what was queued, once per turn of the loop, and tells the owner that
- * the link is dead: both happen from the loop only, whatever call of the owner was the cause.
+ * One event reads.  The second one ("wake") writes what was queued, once per turn of the loop, and tells the owner that
+ * the link is dead: both happen from the loop only, whatever call of the owner was the cause.  The third one ("more")
+ * delivers in the next turn what was read and not delivered in this one.
  *
  * The link counts how deep it is inside the owner's callbacks; ipc_free() there only marks it, and the outermost return
  * frees it.
@@ -10,44 +11,30 @@
 #include "common/ipc/ipc.h"
 
 #include "common/ipc/frame.h"
+#include "common/ipc/outbox.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Reads per turn of the loop, so that a busy peer cannot keep the others waiting. */
+/* Reads per turn of the loop: a large frame takes several. */
 #define READS_PER_TURN 16
-/* Frames in one sendmsg(). */
-#define FRAMES_PER_SEND 16
-
-/* One queued frame: header and body, and the descriptors that leave with its first byte. */
-struct frame {
-	struct frame *next;
-	size_t len;
-	size_t n_sent;
-	int fds[IPC_FDS_MAX];
-	size_t n_fds;
-	uint8_t bytes[];
-};
-
 struct ipc {
 	int fd;
 	struct event *read_event;
 	struct event *wake_event;
+	struct event *more_event;
 	ipc_message_fn on_message;
 	ipc_closed_fn on_closed;
 	void *arg;
 	struct frame_reader in;
-	struct frame *first, *last;
-	size_t n_queued; /* bytes */
+	struct outbox out;
 	enum err dead; /* why, or OK */
 	bool is_deaf; /* the peer takes nothing any more, but what it has sent is still read */
 	bool is_freed;
@@ -55,41 +42,16 @@ struct ipc {
 };
 
 static void
-frame_free(struct frame *f)
-{
-	frame_close_fds(f->fds, f->n_fds);
-	OPENSSL_cleanse(f->bytes, f->len);
-	free(f);
-}
-
-static void
-drop_first(struct ipc *l)
-{
-	struct frame *f = l->first;
-
-	l->first = f->next;
-	if (l->first == NULL)
-		l->last = NULL;
-	frame_free(f);
-}
-
-static void
-drop_queue(struct ipc *l)
-{
-	while (l->first != NULL)
-		drop_first(l);
-	l->n_queued = 0;
-}
-
-static void
 link_destroy(struct ipc *l)
 {
-	drop_queue(l);
+	outbox_clear(&l->out);
 	frame_reader_clear(&l->in);
 	if (l->read_event != NULL)
 		event_free(l->read_event);
 	if (l->wake_event != NULL)
 		event_free(l->wake_event);
+	if (l->more_event != NULL)
+		event_free(l->more_event);
 	close(l->fd);
 	free(l);
 }
@@ -107,6 +69,7 @@ ipc_free(struct ipc *l)
 	l->is_freed = true;
 	event_del(l->read_event);
 	event_del(l->wake_event);
+	event_del(l->more_event);
 }
 
 /* Back from a callback.  Returns false when the link is gone. */
@@ -128,9 +91,10 @@ die(struct ipc *l, enum err why)
 	if (l->dead != OK)
 		return;
 	l->dead = why;
-	drop_queue(l);
+	outbox_clear(&l->out);
 	event_del(l->read_event);
 	event_del(l->wake_event);
+	event_del(l->more_event);
 	event_active(l->wake_event, EV_TIMEOUT, 0);
 }
 
@@ -142,7 +106,7 @@ static void
 stop_writing(struct ipc *l)
 {
 	l->is_deaf = true;
-	drop_queue(l);
+	outbox_clear(&l->out);
 	(void)shutdown(l->fd, SHUT_RDWR);
 }
 
@@ -211,9 +175,22 @@ receive(struct ipc *l, size_t *n)
 	return got == 0 ? ERR_CLOSED : OK;
 }
 
-/* Hand all whole frames to the owner.  Returns false when the link is gone or dead. */
+/* By time, and not by event_active(): that would come before any other link is looked at. */
+static void
+go_on_next_turn(struct ipc *l)
+{
+	static const struct timeval at_once = {0, 0};
+
+	if (event_add(l->more_event, &at_once) != 0)
+		die(l, ERR_NOMEM);
+}
+
+/*
+ * Hand whole frames to the owner, as many as are left for this turn.  Returns false when the link is gone or dead, or its
+ * turn is over.
+ */
 static bool
-deliver(struct ipc *l)
+deliver(struct ipc *l, size_t *n_left)
 {
 	struct ipc_message m;
 	enum err e;
@@ -226,15 +203,19 @@ deliver(struct ipc *l)
 		frame_reader_done(&l->in);
 		if (l->dead != OK)
 			return false;
+		if (--*n_left == 0) {
+			go_on_next_turn(l);
+			return false;
+		}
 	}
 	if (e != ERR_AGAIN)
 		die(l, e);
 	return e == ERR_AGAIN;
 }
 
-/* Returns false when there is nothing more to read now, or the link is gone. */
+/* Returns false when there is nothing more to read now, the turn is over, or the link is gone. */
 static bool
-read_once(struct ipc *l, size_t *n)
+read_once(struct ipc *l, size_t *n, size_t *n_left)
 {
 	enum err e = receive(l, n);
 
@@ -244,19 +225,22 @@ read_once(struct ipc *l, size_t *n)
 		die(l, e);
 		return false;
 	}
-	return deliver(l);
+	return deliver(l, n_left);
 }
 
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct ipc *l = arg;
-	size_t n;
+	size_t n, n_left = IPC_FRAMES_PER_TURN;
 
 	(void)fd;
 	(void)what;
+	/* Nothing is read behind frames that an earlier turn has left. */
+	if (!deliver(l, &n_left))
+		return;
 	for (unsigned i = 0; i < READS_PER_TURN; i++) {
-		if (!read_once(l, &n))
+		if (!read_once(l, &n, &n_left))
 			return;
 	}
 }
@@ -264,88 +248,22 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 void
 ipc_pump(struct ipc *l)
 {
+	size_t n = 0, left, n_left = SIZE_MAX;
 	int there = 0;
-	size_t n = 0, left;
 
 	/* Inside a callback of its own the link is in the middle of a frame. */
-	if (l->dead != OK || l->depth > 0 || ioctl(l->fd, FIONREAD, &there) != 0)
+	if (l->dead != OK || l->depth > 0 || !deliver(l, &n_left))
+		return;
+	if (ioctl(l->fd, FIONREAD, &there) != 0)
 		return;
 	/* What comes after this moment can wait for the loop. */
 	for (left = (size_t)there; left > 0; left -= n < left ? n : left) {
-		if (!read_once(l, &n))
+		if (!read_once(l, &n, &n_left))
 			return;
 	}
 }
 
 /* --- writing --- */
-
-/* The run of frames that one sendmsg() may carry: descriptors only with the first byte. */
-static size_t
-gather(const struct ipc *l, struct iovec iov[FRAMES_PER_SEND])
-{
-	size_t n = 0;
-
-	for (struct frame *f = l->first; f != NULL && n < FRAMES_PER_SEND; f = f->next) {
-		if (n > 0 && f->n_fds > 0)
-			break;
-		iov[n++] = (struct iovec){f->bytes + f->n_sent, f->len - f->n_sent};
-	}
-	return n;
-}
-
-static void
-attach_fds(struct msghdr *m, const struct frame *f, void *control)
-{
-	struct cmsghdr *c;
-
-	m->msg_control = control;
-	m->msg_controllen = CMSG_SPACE(f->n_fds * sizeof(int));
-	c = CMSG_FIRSTHDR(m);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(f->n_fds * sizeof(int));
-	memcpy(CMSG_DATA(c), f->fds, f->n_fds * sizeof(int));
-}
-
-static void
-sent(struct ipc *l, size_t n)
-{
-	l->n_queued -= n;
-	while (n > 0) {
-		struct frame *f = l->first;
-		size_t part = f->len - f->n_sent < n ? f->len - f->n_sent : n;
-
-		frame_close_fds(f->fds, f->n_fds);
-		f->n_fds = 0;
-		f->n_sent += part;
-		n -= part;
-		if (f->n_sent == f->len)
-			drop_first(l);
-	}
-}
-
-/* Write until the queue is empty.  ERR_AGAIN: the peer must read first. */
-static enum err
-write_out(struct ipc *l)
-{
-	_Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(IPC_FDS_MAX * sizeof(int))] = {0};
-	struct iovec iov[FRAMES_PER_SEND];
-	ssize_t n;
-
-	while (l->first != NULL) {
-		struct msghdr m = {.msg_iov = iov, .msg_iovlen = gather(l, iov)};
-
-		if (l->first->n_fds > 0)
-			attach_fds(&m, l->first, control);
-		n = sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? ERR_AGAIN : ERR_IO;
-		sent(l, (size_t)n);
-	}
-	return OK;
-}
 
 static void
 report_death(struct ipc *l)
@@ -367,7 +285,7 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 		report_death(l);
 		return;
 	}
-	e = write_out(l);
+	e = outbox_write(&l->out, l->fd);
 	if (e == ERR_AGAIN && event_add(l->wake_event, NULL) != 0)
 		die(l, ERR_NOMEM);
 	else if (e == ERR_IO)
@@ -375,45 +293,17 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 }
 
 static enum err
-frame_new(uint16_t type, struct span body, const int *fds, size_t n_fds, struct frame **out)
-{
-	struct frame *f = malloc(sizeof(*f) + FRAME_HEADER_SIZE + body.len);
-
-	if (f == NULL)
-		return ERR_NOMEM;
-	*f = (struct frame){.len = FRAME_HEADER_SIZE + body.len, .n_fds = n_fds};
-	frame_write_header(f->bytes, type, body.len, n_fds);
-	if (body.len > 0)
-		memcpy(f->bytes + FRAME_HEADER_SIZE, body.ptr, body.len);
-	if (n_fds > 0)
-		memcpy(f->fds, fds, n_fds * sizeof(*fds));
-	*out = f;
-	return OK;
-}
-
-static enum err
 enqueue(struct ipc *l, uint16_t type, struct span body, const int *fds, size_t n_fds)
 {
-	struct frame *f;
+	bool was_empty = outbox_is_empty(&l->out);
 	enum err e;
 
 	if (l->dead != OK || l->is_deaf)
 		return ERR_CLOSED;
-	if (body.len > IPC_BODY_MAX || n_fds > IPC_FDS_MAX ||
-		body.len + FRAME_HEADER_SIZE > IPC_QUEUE_MAX - l->n_queued)
-		return ERR_LIMIT;
-	e = frame_new(type, body, fds, n_fds, &f);
-	if (e != OK)
-		return e;
-	if (l->last == NULL) {
-		l->first = f;
+	e = outbox_add(&l->out, type, body, fds, n_fds);
+	if (e == OK && was_empty)
 		event_active(l->wake_event, EV_WRITE, 0);
-	} else {
-		l->last->next = f;
-	}
-	l->last = f;
-	l->n_queued += f->len;
-	return OK;
+	return e;
 }
 
 enum err
@@ -434,7 +324,7 @@ ipc_send(struct ipc *l, uint16_t type, struct span body, const int *fds, size_t 
 size_t
 ipc_queued(const struct ipc *l)
 {
-	return l->n_queued;
+	return l->out.n_bytes;
 }
 
 static int64_t
@@ -450,7 +340,7 @@ enum err
 ipc_flush(struct ipc *l, int timeout_ms)
 {
 	int64_t deadline = monotonic_ms() + timeout_ms;
-	enum err e = l->dead != OK || l->is_deaf ? ERR_CLOSED : write_out(l);
+	enum err e = l->dead != OK || l->is_deaf ? ERR_CLOSED : outbox_write(&l->out, l->fd);
 
 	while (e == ERR_AGAIN) {
 		struct pollfd p = {.fd = l->fd, .events = POLLOUT};
@@ -459,7 +349,7 @@ ipc_flush(struct ipc *l, int timeout_ms)
 		if (left < 0)
 			return ERR_TIMEOUT;
 		(void)poll(&p, 1, (int)left);
-		e = write_out(l);
+		e = outbox_write(&l->out, l->fd);
 	}
 	if (e == ERR_IO)
 		stop_writing(l);
@@ -478,7 +368,9 @@ prepare(struct ipc *l, struct event_base *base)
 		return ERR_IO;
 	l->read_event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
 	l->wake_event = event_new(base, l->fd, EV_WRITE, on_wake, l);
-	if (l->read_event == NULL || l->wake_event == NULL || event_add(l->read_event, NULL) != 0)
+	l->more_event = evtimer_new(base, on_readable, l);
+	if (l->read_event == NULL || l->wake_event == NULL || l->more_event == NULL ||
+		event_add(l->read_event, NULL) != 0)
 		return ERR_NOMEM;
 	return OK;
 }

@@ -37,6 +37,10 @@ write_head(const struct transport *t, struct buf *out)
 	if (e == OK)
 		e = wire_put_u32(out, flags_of(t));
 	if (e == OK)
+		e = wire_put_cstring(out, compression_name(t->compression_in));
+	if (e == OK)
+		e = wire_put_cstring(out, compression_name(t->compression_out));
+	if (e == OK)
 		e = packet_stream_write(&t->in, out);
 	if (e == OK)
 		e = packet_stream_write(&t->sealed, out);
@@ -74,6 +78,9 @@ transport_state_write(const struct transport *t, struct buf *out)
 		return ERR_BAD_STATE;
 	if (t->state != TRANSPORT_OPEN || t->exchange != NULL)
 		return ERR_AGAIN;
+	/* What a stream has seen cannot be written out; after a key exchange it has seen nothing. */
+	if (t->inflate != NULL || t->deflate != NULL)
+		return ERR_AGAIN;
 	before = out->len;
 	e = write_head(t, out);
 	if (e == OK)
@@ -83,6 +90,15 @@ transport_state_write(const struct transport *t, struct buf *out)
 	if (e != OK)
 		buf_truncate(out, before);
 	return e;
+}
+
+static enum err
+read_compression(struct wire_reader *r, enum compression *out)
+{
+	struct span name;
+
+	return wire_get_string(r, &name) == OK && compression_by_name(name, out) == OK ? OK
+										       : ERR_FORMAT;
 }
 
 static enum err
@@ -104,7 +120,11 @@ read_head(struct wire_reader *r, struct transport *t)
 	t->strict = (flags & FLAG_STRICT) != 0;
 	t->peer_has_ping = (flags & FLAG_PEER_HAS_PING) != 0;
 	t->peer_takes_ext_info = (flags & FLAG_PEER_TAKES_EXT_INFO) != 0;
-	e = packet_stream_read(r, CIPHER_OPEN, &t->in);
+	e = read_compression(r, &t->compression_in);
+	if (e == OK)
+		e = read_compression(r, &t->compression_out);
+	if (e == OK)
+		e = packet_stream_read(r, CIPHER_OPEN, &t->in);
 	if (e == OK)
 		e = packet_stream_read(r, CIPHER_SEAL, &t->sealed);
 	if (e == OK && (t->in.cipher == NULL || t->sealed.cipher == NULL))

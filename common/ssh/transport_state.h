@@ -6,7 +6,7 @@
 
 #include "common/ssh/transport.h"
 
-#define TRANSPORT_STATE_VERSION 1
+#define TRANSPORT_STATE_VERSION 2
 /* The most bytes of a state, not counting those that wait in transport_out(). */
 #define TRANSPORT_STATE_SIZE_MAX ((size_t)4096)
 

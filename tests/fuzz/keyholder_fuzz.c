@@ -120,7 +120,7 @@ honest(struct core *c, uint16_t type, const struct message_field *fields, const 
 static void
 honest_kex(struct core *c)
 {
-	static const uint8_t kexinit[] = {20}, secret[] = {0, 0, 0, 1, 1};
+	static const uint8_t kexinit[] = {20}, secret[] = {0, 0, 0, 1, 1}, public[32] = {9};
 	struct msg_kex_sign m = {
 		.conn = HONEST_CONN,
 		.method = span_str("curve25519-sha256"),
@@ -129,8 +129,8 @@ honest_kex(struct core *c)
 		.server_ident = span_str("SSH-2.0-b"),
 		.client_kexinit = span_of(kexinit, sizeof(kexinit)),
 		.server_kexinit = span_of(kexinit, sizeof(kexinit)),
-		.client_public = span_str("client"),
-		.server_public = span_str("server"),
+		.client_public = span_of(public, sizeof(public)),
+		.server_public = span_of(public, sizeof(public)),
 		.secret = span_of(secret, sizeof(secret)),
 	};
 

@@ -15,6 +15,7 @@ struct rig_options {
 	const char *limits; /* inside of the JSON object "limits"; NULL: defaults */
 	const char *other; /* more members of the configuration, with a comma behind; NULL: none */
 	const char *ssh_cipher, *node_cipher; /* NULL: all */
+	const char *ssh_mac, *node_mac; /* likewise */
 	uint64_t ssh_rekey_bytes, node_rekey_bytes; /* of the peers; 0: as the cipher says */
 	bool is_tcp; /* loopback TCP instead of socket pairs */
 	int socket_bytes; /* socket buffers; 0: as they are */

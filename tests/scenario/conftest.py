@@ -5,9 +5,30 @@ import pytest
 
 from lib import proc
 from lib.pool import Pool
+from lib.sshd import Sshd
 
 LOG_TAIL = 40000
 DEFAULT_POOL = {"nodes": 2}
+# What the shared nodes allow to whom: pool.user(kind="tun") is treated as the second of these blocks says.
+RULES = """StreamLocalBindMask 0111
+Match User *-closed
+AllowTcpForwarding no
+AllowStreamLocalForwarding no
+AllowAgentForwarding no
+PermitTTY no
+Match User *-tun
+PermitTunnel yes
+Match User *-narrow
+PermitOpen 127.0.0.1:9
+PermitListen 127.0.0.1:9
+Match User *-gateway
+GatewayPorts clientspecified
+Match User *-x11
+X11Forwarding yes
+Match User *-alive
+ClientAliveInterval 1
+ClientAliveCountMax 1
+"""
 
 
 def broker_or_skip():
@@ -51,9 +72,16 @@ def broker_only():
 
 @pytest.fixture(scope="session")
 def shared_pool(temp, via):
-    pool = Pool(temp / f"shared-{via}", via)
+    pool = Pool(temp / f"shared-{via}", via, node_config=RULES)
     yield pool
     pool.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_master(shared_pool):
+    client = shared_pool.client()
+    with client.master():
+        yield client
 
 
 @pytest.fixture
@@ -78,6 +106,20 @@ def pool(shared_pool, logged):
 def client(pool):
     """A fresh user with a key, and nothing else going on."""
     return pool.client()
+
+
+@pytest.fixture
+def mastered(pool, shared_master):
+    """A client whose ssh uses one connection that is there already, and that other tests use, too."""
+    return shared_master
+
+
+@pytest.fixture(scope="session")
+def third_host(temp):
+    """A host behind the nodes, which is none of them."""
+    host = Sshd(temp / "third", "third").start()
+    yield host
+    host.stop()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -328,7 +329,7 @@ Test(admin, nodes_tell_what_is_on_them_and_what_failed)
 	cJSON *json;
 
 	announce(1, "ann", "n1");
-	node_note_failure(n2, NODE_FAILURE_HOST_KEY, rig.state->now_ms);
+	node_note_failure(n2, NODE_FAILURE_HOST_KEY, NODE_REPORTER_ALL, rig.state->now_ms);
 	(void)node_learn_methods(n2, span_str("publickey,password"));
 	director_rig_pass_ms(5000);
 	json = get("/v1/nodes");
@@ -511,6 +512,50 @@ Test(admin, more_connections_than_slots_wait_and_are_served_later)
 		director_rig_run();
 	}
 	cr_assert_eq(request("GET", "/v1/status"), 200);
+}
+
+static unsigned n_complaints;
+
+static void
+on_complaint(int severity, const char *text)
+{
+	(void)severity;
+	(void)text;
+	n_complaints++;
+}
+
+/* No descriptor is free from here on; returns what was allowed. */
+static rlim_t
+use_up_descriptors(void)
+{
+	struct rlimit files;
+	int next = dup(STDERR_FILENO);
+	rlim_t before;
+
+	close(next);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	before = files.rlim_cur;
+	files.rlim_cur = (rlim_t)next;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	return before;
+}
+
+Test(admin, without_descriptors_it_rests_and_serves_later)
+{
+	static const char text[] = "GET /v1/status HTTP/1.0\r\n\r\n";
+	struct rlimit files;
+	int fd = open_client();
+
+	event_set_log_callback(on_complaint);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = use_up_descriptors();
+	for (unsigned i = 0; i < 50; i++)
+		cr_assert_eq(event_base_loop(rig.base, EVLOOP_NONBLOCK), 0);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	cr_assert_eq(n_complaints, 0);
+	send_text(fd, text, strlen(text));
+	read_answer(fd);
+	cr_assert_not_null(strstr(answer_text(), "\"software\""));
 }
 
 Test(admin, a_connection_that_lives_too_long_is_shut_down)

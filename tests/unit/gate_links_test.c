@@ -3,6 +3,8 @@
  */
 #include "broker/gate/gate_links.h"
 
+#include "broker/supervisor/fleet.h"
+
 #include <criterion/criterion.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -86,7 +88,7 @@ is_open(int fd)
 Test(gate_links, only_those_that_a_gate_works_with_are_linked)
 {
 	static const struct role_peer strangers[] = {
-		{.kind = ROLE_GATE}, {.kind = ROLE_RELAY, .index = CONFIG_RELAYS_MAX}};
+		{.kind = ROLE_GATE}, {.kind = ROLE_RELAY, .index = ROLE_RELAYS_MAX}};
 
 	for (size_t i = 0; i < ARRAY_LEN(strangers); i++) {
 		int fd = link_to(strangers[i].kind, strangers[i].index);
@@ -95,6 +97,19 @@ Test(gate_links, only_those_that_a_gate_works_with_are_linked)
 		close(fd);
 	}
 	cr_assert_eq(n_up, 0);
+}
+
+/* After its supervisor died, as many relays as there may be live on, and the new ones have other indexes. */
+Test(gate_links, relays_are_linked_besides_those_of_a_former_supervisor)
+{
+	struct role_peer relay;
+	int last = link_to(ROLE_RELAY, CONFIG_RELAYS_MAX + FLEET_ADOPTED_MAX - 1);
+
+	cr_assert(!is_closed_by_peer(last));
+	cr_assert_eq(n_up, 1);
+	cr_assert_eq(gate_links_choose_relay(links, &relay), OK);
+	cr_assert_eq(relay.index, CONFIG_RELAYS_MAX + FLEET_ADOPTED_MAX - 1);
+	close(last);
 }
 
 Test(gate_links, a_new_link_takes_the_place_of_the_old_one)

@@ -436,7 +436,7 @@ Test(login_limits, the_director_hears_of_limits_that_were_reached)
 	cr_assert_eq(use_of(LIMIT_GATE_GOODBYES).now, 1);
 	cr_assert_eq(
 		use_of(LIMIT_GATE_GOODBYES).max, (2 + LOGIN_TABLE_REFUSALS_MAX) / 4 - NEWCOMERS);
-	cr_assert_eq(use_of(LIMIT_GATE_PACKET_BYTES).max, LOGIN_LEG_IN_MAX);
+	cr_assert_eq(use_of(LIMIT_GATE_PACKET_BYTES).max, LOGIN_LEG_CLIENT_IN_MAX);
 	client_hears_goodbye(SSH_DISCONNECT_BY_APPLICATION, "limits.login_grace_s");
 	begin();
 	while (state() == LOGIN_AUTH)

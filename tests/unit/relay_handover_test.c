@@ -7,6 +7,7 @@
 #include "broker/relay/process.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 
 static struct msg_handed_over
 last_answer(struct rig *r)
@@ -82,7 +83,7 @@ Test(relay_handover, malformed_ones_are_refused)
 	rig_run(r);
 	cr_assert_eq(rig_n_messages(r, MSG_HANDED_OVER), 2);
 	cr_assert(!last_answer(r).taken);
-	cr_assert_eq(id_table_count(rig_process(r)->connections), 0);
+	cr_assert_eq(rig_process(r)->connections.n, 0);
 	/* Neither did any harm to the sound one that follows. */
 	rig_hand_over(r);
 	cr_assert(last_answer(r).taken);
@@ -119,7 +120,7 @@ is_refused(struct rig *r, const struct facts_case *k)
 	rig_send_as_gate(r, MSG_HAND_OVER, buf_span(&b), true);
 	rig_run(r);
 	cr_assert(!last_answer(r).taken, "%s", k->name);
-	cr_assert_eq(id_table_count(rig_process(r)->connections), 0, "%s", k->name);
+	cr_assert_eq(rig_process(r)->connections.n, 0, "%s", k->name);
 	buf_clear(&f);
 	buf_clear(&b);
 }
@@ -151,10 +152,39 @@ Test(relay_handover, an_id_that_is_taken_is_refused)
 	struct rig *r = rig_new(NULL);
 	struct connection other = {.id = rig_id(r)};
 
-	cr_assert_eq(id_table_add(rig_process(r)->connections, other.id, &other), OK);
+	cr_assert_eq(table_add(&rig_process(r)->connections, &other.entry,
+			     span_of(&other.id, sizeof(other.id))),
+		OK);
 	rig_hand_over(r);
 	cr_assert(!last_answer(r).taken);
-	(void)id_table_remove(rig_process(r)->connections, other.id);
+	table_remove(&rig_process(r)->connections, &other.entry);
+	rig_free(r);
+}
+
+/* As a gate can that kept a copy of the sockets: the flags belong to all copies. */
+static void
+make_blocking(struct rig *r)
+{
+	for (enum side s = 0; s < SIDES; s++) {
+		int fd = rig_connection(r)->legs[s].fd, flags = fcntl(fd, F_GETFL);
+
+		cr_assert_eq(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), 0);
+	}
+}
+
+Test(relay_handover, a_gate_cannot_make_a_relay_wait_for_a_socket, .timeout = 30)
+{
+	struct rig_options small = {.socket_bytes = 4096};
+	struct rig *r = rig_open(&small);
+
+	make_blocking(r);
+	rig_node(r)->is_stalled = true;
+	for (uint32_t i = 0; i < 4; i++)
+		rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 32768, i);
+	rig_run(r);
+	rig_node(r)->is_stalled = false;
+	rig_run(r);
+	cr_assert_eq(rig_node(r)->hash, rig_ssh(r)->sent_hash);
 	rig_free(r);
 }
 

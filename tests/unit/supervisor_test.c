@@ -4,7 +4,11 @@
  */
 #include "broker/supervisor/supervisor.h"
 
+#include "broker/messages/control.h"
+#include "broker/role/role.h"
 #include "common/attr.h"
+#include "common/file.h"
+#include "common/ipc/ipc.h"
 #include "tests/lib/bench.h"
 #include "tests/lib/role_process.h"
 
@@ -83,6 +87,20 @@ read_proc(int pid, const char *name, char *out, size_t size)
 	cr_assert_geq(n, 0);
 	out[n] = '\0';
 	close(fd);
+}
+
+static void
+no_message(void *arg, struct ipc_message *m)
+{
+	(void)arg;
+	(void)m;
+}
+
+static void
+no_closed(void *arg, enum err why)
+{
+	(void)arg;
+	(void)why;
 }
 
 /* --- the tests --- */
@@ -422,6 +440,71 @@ Test(supervisor, sockets_of_dead_relays_are_removed_at_start)
 	cr_assert_neq(access(at.sun_path, F_OK), 0);
 	cr_assert_eq(count_files("run", "relay-"), 3);
 	bench_stop(bench, s);
+}
+
+/* The START of a role, as a supervisor sends it, to be read from the other end of link. */
+static void
+send_start(int link, enum role_kind kind)
+{
+	struct control_start start = {.kind = kind, .has_rejoin = kind == ROLE_RELAY};
+	struct event_base *base = event_base_new();
+	sa_family_t unnamed = AF_UNIX;
+	struct buf config = {0}, body;
+	struct ipc *ipc;
+	char path[128];
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(bind(fd, (struct sockaddr *)&unnamed, sizeof(unnamed)), 0);
+	(void)snprintf(path, sizeof(path), "%s/config.json", bench->dir);
+	cr_assert_eq(file_read(path, &config), OK);
+	start.config = (struct control_config){
+		.file = span_str(path), .text = buf_span(&config), .log_level = LOG_LEVEL_DEBUG};
+	buf_init(&body, CONTROL_BODY_MAX);
+	cr_assert_eq(control_write_start(&start, &body), OK);
+	cr_assert_eq(ipc_new(base, link, no_message, no_closed, NULL, &ipc), OK);
+	cr_assert_eq(ipc_send(ipc, CONTROL_START, buf_span(&body), &fd, start.has_rejoin), OK);
+	cr_assert_eq(ipc_flush(ipc, 1000), OK);
+	ipc_free(ipc);
+	if (!start.has_rejoin)
+		close(fd);
+	buf_clear(&body);
+	buf_clear(&config);
+	event_base_free(base);
+}
+
+/* A role that finds START and the end of its supervisor at once.  Returns its pid. */
+static pid_t
+start_orphan(enum role_kind kind)
+{
+	char name[ROLE_NAME_SIZE], *argv[] = {"sshbrokerd", "--role", name, NULL};
+	int ends[2];
+	pid_t pid;
+
+	(void)role_name(kind, 0, name);
+	cr_assert_eq(ipc_pair(ends), OK);
+	send_start(ends[0], kind);
+	pid = fork();
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		(void)dup2(bench->log[1], STDERR_FILENO);
+		(void)unsetenv("BXFI_MAP");
+		(void)dup2(ends[1], ROLE_CONTROL_FD);
+		(void)fcntl(ROLE_CONTROL_FD, F_SETFD, 0);
+		(void)execv("/proc/self/exe", argv);
+		_exit(127);
+	}
+	close(ends[1]);
+	return pid;
+}
+
+Test(supervisor, a_role_whose_supervisor_died_before_it_began_ends_in_order)
+{
+	static const enum role_kind kinds[] = {
+		ROLE_DIRECTOR, ROLE_KEYHOLDER, ROLE_GATE, ROLE_RELAY};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		cr_expect_eq(bench_wait_exit(bench, start_orphan(kinds[i])), 0, "%s",
+			role_kind_name(kinds[i]));
 }
 
 /* As another user, connect to the only relay's socket: is the connection closed without a word? */

@@ -5,11 +5,9 @@
 
 #include "common/ssh/transport_impl.h"
 #include "tests/lib/leg_pair.h"
+#include "tests/lib/suites.h"
 
 #include <criterion/criterion.h>
-
-static const char *const ciphers[] = {
-	"chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com"};
 
 #define STATE_MAX                                                                                  \
 	(TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * TRANSPORT_WAITING_MAX +                     \
@@ -31,6 +29,8 @@ facts_are_equal(const struct transport *a, const struct transport *b)
 	for (int d = CIPHER_OPEN; d <= CIPHER_SEAL; d++) {
 		cr_assert_eq(transport_cipher(a, (enum cipher_direction)d),
 			transport_cipher(b, (enum cipher_direction)d));
+		cr_assert_eq(transport_mac(a, (enum cipher_direction)d),
+			transport_mac(b, (enum cipher_direction)d));
 		cr_assert_eq(transport_total_bytes(a, (enum cipher_direction)d),
 			transport_total_bytes(b, (enum cipher_direction)d));
 	}
@@ -143,9 +143,10 @@ conversation(const struct leg_options *o, size_t cut)
 
 Test(transport_state, a_leg_goes_on_at_every_packet_boundary)
 {
-	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++) {
+	for (size_t i = 0; i < SUITES; i++) {
 		for (int plain = 0; plain < 2; plain++) {
-			struct leg_options o = {.ciphers = ciphers[i],
+			struct leg_options o = {.ciphers = suites[i].cipher,
+				.macs = suites[i].mac,
 				.client_is_plain = plain,
 				.server_is_plain = plain};
 
@@ -157,9 +158,11 @@ Test(transport_state, a_leg_goes_on_at_every_packet_boundary)
 
 Test(transport_state, a_leg_goes_on_with_every_method_and_host_key)
 {
-	static const char *const kexes[] = {
-		"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"};
-	static const char *const algs[] = {"rsa-sha2-256", "ecdsa-sha2-nistp384", "rsa-sha2-512"};
+	static const char *const kexes[] = {"ecdh-sha2-nistp256", "ecdh-sha2-nistp384",
+		"ecdh-sha2-nistp521", "diffie-hellman-group16-sha512",
+		"diffie-hellman-group14-sha256"};
+	static const char *const algs[] = {"rsa-sha2-256", "ecdsa-sha2-nistp384", "rsa-sha2-512",
+		"ssh-ed25519", "ssh-ed25519"};
 
 	for (size_t i = 0; i < ARRAY_LEN(kexes); i++) {
 		struct leg_options o = {.kex = kexes[i], .host_key_alg = algs[i]};
@@ -247,9 +250,9 @@ Test(transport_state, no_state_while_an_exchange_runs_or_when_dead)
 
 /* A state of a client after some traffic. */
 static void
-get_state(struct leg_pair *p, const char *cipher, struct buf *state)
+get_state(struct leg_pair *p, const struct suite *suite, struct buf *state)
 {
-	struct leg_options o = {.ciphers = cipher};
+	struct leg_options o = {.ciphers = suite->cipher, .macs = suite->mac};
 
 	leg_pair_open(p, &o, TRANSPORT_PHASE_CONNECTION);
 	send_numbered(&p->client, 1);
@@ -265,9 +268,10 @@ Test(transport_state, too_little_room_leaves_nothing_of_it)
 	struct leg_pair p;
 	uint8_t key[16];
 
-	get_state(&p, ciphers[0], &whole);
+	get_state(&p, &suites[0], &whole);
 	/* Version, role, phase, flags, "there is a cipher", its name and direction come before the key. */
-	memcpy(key, whole.data + whole.head + 7 + 1 + 4 + strlen(ciphers[0]) + 1 + 4, sizeof(key));
+	memcpy(key, whole.data + whole.head + 7 + 1 + 4 + strlen(suites[0].cipher) + 1 + 4,
+		sizeof(key));
 	for (size_t max = 4; max < whole.len; max++) {
 		struct buf small;
 
@@ -285,12 +289,12 @@ Test(transport_state, too_little_room_leaves_nothing_of_it)
 
 Test(transport_state, a_cut_or_longer_state_is_refused)
 {
-	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++) {
+	for (size_t i = 0; i < SUITES; i++) {
 		struct transport *t = NULL;
 		struct buf state = {0};
 		struct leg_pair p;
 
-		get_state(&p, ciphers[i], &state);
+		get_state(&p, &suites[i], &state);
 		for (size_t len = 0; len < state.len; len++)
 			cr_assert_eq(transport_state_read(
 					     span_of(state.data, len), &p.client.config, &t),
@@ -323,12 +327,12 @@ use(struct transport *t, struct span bytes)
 
 Test(transport_state, a_flipped_bit_is_refused_or_harmless)
 {
-	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++) {
+	for (size_t i = 0; i < SUITES; i++) {
 		size_t n_refused = 0;
 		struct buf state = {0};
 		struct leg_pair p;
 
-		get_state(&p, ciphers[i], &state);
+		get_state(&p, &suites[i], &state);
 		send_numbered(&p.server, 4);
 		for (size_t bit = 0; bit < state.len * 8; bit++) {
 			struct transport *t;
@@ -358,7 +362,7 @@ Test(transport_state, another_role_or_version_is_refused)
 	struct buf state = {0};
 	struct leg_pair p;
 
-	get_state(&p, ciphers[0], &state);
+	get_state(&p, &suites[0], &state);
 	cr_assert_eq(transport_state_read(buf_span(&state), &p.server.config, &t), ERR_FORMAT);
 	state.data[state.head]++;
 	cr_assert_eq(transport_state_read(buf_span(&state), &p.client.config, &t), ERR_UNSUPPORTED);

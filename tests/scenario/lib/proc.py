@@ -116,6 +116,10 @@ def as_root(argv):
     return list(argv) if os.geteuid() == 0 else ["sudo", *argv]
 
 
+def run_as_root(argv):
+    subprocess.run([str(a) for a in as_root(argv)], check=True)
+
+
 _processes = []
 
 

@@ -4,8 +4,8 @@
  * Keys come from clients (user names, addresses, ids): the hash is keyed with a secret, so nobody can choose keys that
  * fall together.
  */
-#ifndef BROKER_DIRECTOR_TABLE_H
-#define BROKER_DIRECTOR_TABLE_H
+#ifndef COMMON_TABLE_H
+#define COMMON_TABLE_H
 
 #include "common/err.h"
 #include "common/span.h"

@@ -3,7 +3,7 @@
  *
  * SipHash is here as what it was made for, a keyed hash for tables; nothing rests on it as cryptography.
  */
-#include "broker/director/table.h"
+#include "common/table.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>
