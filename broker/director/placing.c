@@ -91,6 +91,15 @@ dial_failed(struct state *s, struct login *login, const struct dial_result *resu
 	try_placing(s, login);
 }
 
+/* Another node would not help. */
+static void
+dial_not_made(struct state *s, struct login *login, const struct dial_result *result)
+{
+	log_error("node %s: cannot be dialled: %s", login->node->name, result->text);
+	release(s, login);
+	give_up(s, login, NOT_PLACED_BUSY, result->text);
+}
+
 static void
 on_dialled(void *arg, const struct dial_result *result)
 {
@@ -102,6 +111,8 @@ on_dialled(void *arg, const struct dial_result *result)
 	if (result->err == OK) {
 		login_become(&s->logins, login, LOGIN_PLACED, s->now_ms);
 		(void)gate_tell_placed(login, &result->address, result->fd);
+	} else if (result->err == ERR_LIMIT || result->err == ERR_NOMEM) {
+		dial_not_made(s, login, result);
 	} else {
 		dial_failed(s, login, result);
 	}

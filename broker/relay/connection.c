@@ -295,7 +295,8 @@ init(struct connection *c, struct process *p)
 {
 	c->process = p;
 	c->relayed_at = p->now;
-	buf_init(&c->proving, 2 * MSG_KEY_MAX);
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++)
+		buf_init(&c->proofs[i].question, 2 * MSG_KEY_MAX);
 	for (enum side s = 0; s < SIDES; s++) {
 		struct leg *l = &c->legs[s];
 
@@ -384,7 +385,8 @@ connection_free(struct connection *c)
 		requests_clear(&c->requests[s]);
 	}
 	buf_clear(&c->facts);
-	buf_clear(&c->proving);
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++)
+		buf_clear(&c->proofs[i].question);
 	rekey_forget(c);
 	free(c->ending);
 	free(c);

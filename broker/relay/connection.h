@@ -49,6 +49,16 @@ struct signing {
 	uint32_t request;
 };
 
+/* Proofs of host keys that the client may wait for at the same time. */
+#define CONNECTION_PROOFS_MAX 4
+
+struct proof {
+	struct buf
+		question; /* encoded struct msg_hostkeys_prove that waits for the keyholder; empty: free */
+	uint32_t request;
+	uint32_t id; /* in requests[SIDE_CLIENT] */
+};
+
 struct connection {
 	struct process *process;
 	struct table_entry entry; /* in the process's table, by id */
@@ -60,10 +70,8 @@ struct connection {
 	struct ledger ledger;
 	struct buf facts; /* encoded struct msg_connection */
 	struct signing *signing; /* owned; NULL: no signature is waited for */
-	struct buf proving; /* encoded struct msg_hostkeys_prove that waits for the keyholder */
-	uint32_t proving_request;
+	struct proof proofs[CONNECTION_PROOFS_MAX]; /* MSG_KEY_MAX of keys together */
 	unsigned n_proofs; /* asked of the keyholder so far */
-	uint32_t proving_id; /* in requests[SIDE_CLIENT] */
 	struct ending *ending; /* owned; NULL while CONNECTION_OPEN */
 	struct event timer;
 	uint64_t timer_at; /* when the timer is set to; 0: not set */

@@ -90,11 +90,21 @@ flow_may_read(const struct connection *c, enum side from)
 		!transport_waits_for_signature(l->transport) && flow_of(c, from) == FLOW_FREE;
 }
 
+static bool
+waits_for_proof(const struct connection *c)
+{
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++) {
+		if (c->proofs[i].question.len > 0)
+			return true;
+	}
+	return false;
+}
+
 bool
 flow_is_stuck(const struct connection *c)
 {
 	return flow_of(c, SIDE_CLIENT) == FLOW_REQUESTS_MAX &&
-		flow_of(c, SIDE_NODE) == FLOW_REQUESTS_MAX && c->proving.len == 0;
+		flow_of(c, SIDE_NODE) == FLOW_REQUESTS_MAX && !waits_for_proof(c);
 }
 
 size_t

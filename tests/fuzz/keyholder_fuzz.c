@@ -213,11 +213,14 @@ step(struct core *c, uint64_t *now, const uint8_t *header, struct span body)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct sessions_limits limits = {SESSIONS_MAX, SESSIONS_MAX};
 	uint64_t now = 1750000000;
-	struct core c = {
-		.config = &config, .keys = keys, .clock = {now_s, &now}, .is_linked = is_linked};
+	struct core c = {.config = &config,
+		.keys = keys,
+		.clock = {now_s, now_s, &now},
+		.is_linked = is_linked};
 
-	assert(sessions_new(SESSIONS_MAX, &c.sessions) == OK);
+	assert(sessions_new(&limits, &c.sessions) == OK);
 	while (size >= STEP_HEADER_SIZE) {
 		size_t len = (size_t)data[2] << 8 | data[3];
 		const uint8_t *header = data;

@@ -31,6 +31,15 @@ ClientAliveCountMax 1
 """
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Workers of xdist need a folder; pytest's own stays in /tmp."""
+    if not config.option.basetemp and not hasattr(config, "workerinput"):
+        folder = proc.make_temp()
+        config.option.basetemp = folder / "pytest"
+        config.add_cleanup(lambda: proc.remove_temp(folder))
+
+
 def broker_or_skip():
     """Without a build only the direct variants run; a build without the broker is broken."""
     if not proc.build_dir():
@@ -53,6 +62,7 @@ def temp():
     with open("/proc/self/mountinfo") as f:
         mounts = [line for line in f if str(folder) in line]
     proc.remove_temp(folder)
+    proc.sweep()
     assert not left, f"processes were left behind: {left}"
     assert not mounts, f"mounts were left behind: {mounts}"
     assert not folder.exists(), f"files were left behind in {folder}"

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -193,6 +194,24 @@ Test(director, a_node_that_refuses_is_skipped_without_the_gate_noticing)
 	/* The next login does not even try. */
 	cr_assert_eq(node_of(2, "cat"), node("n2"));
 	cr_assert_eq(node("n1")->failure.n_total, 1);
+}
+
+Test(director, a_director_without_descriptors_blames_no_node)
+{
+	struct rlimit few, before;
+
+	start("++", "");
+	director_rig_run();
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){3, before.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	accepted(1);
+	want(1, "ann");
+	not_placed(1, NOT_PLACED_BUSY);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_assert_eq(node("n1")->failure.n_total + node("n2")->failure.n_total, 0);
+	cr_assert_eq(node("n1")->n_dials + node("n2")->n_dials, 0);
+	cr_assert_eq(logins_find_any(&rig.state->logins, 1)->state, LOGIN_ACCEPTED);
 }
 
 Test(director, when_no_node_answers_the_user_is_told_so)

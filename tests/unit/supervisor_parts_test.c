@@ -200,6 +200,19 @@ Test(run_dir, it_is_made_and_locked)
 	cr_assert_eq(open_elsewhere(path), OK);
 }
 
+Test(run_dir, nobody_else_can_lock_it)
+{
+	struct run_dir d;
+	int fd = openat(folder_fd, "sshbrokerd.lock", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	/* Of an older version. */
+	cr_assert_eq(fchmod(fd, 0644), 0);
+	close(fd);
+	cr_assert_eq(run_dir_open(folder, &d), OK);
+	cr_assert_eq(mode_of("sshbrokerd.lock"), 0600);
+	run_dir_close(&d);
+}
+
 Test(run_dir, a_child_does_not_keep_the_lock)
 {
 	struct run_dir d;
