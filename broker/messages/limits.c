@@ -41,6 +41,7 @@ static const struct {
 	[LIMIT_GATE_BANNER_BYTES] = {"gate.banner_bytes_max", BUILT_IN, 0},
 	[LIMIT_GATE_KEY_EXCHANGES] = {"gate.key_exchanges_max", BUILT_IN, 0},
 	[LIMIT_RELAY_UNREAD_BYTES] = {"relay.unread_bytes_max", BUILT_IN, 0},
+	[LIMIT_RELAY_PACKET_TIME] = {"relay.packet_time_max_s", BUILT_IN, 0},
 	[LIMIT_RELAY_HOSTKEY_PROOFS] = {"relay.hostkey_proofs_max", BUILT_IN, 0},
 #undef CONFIGURED
 };

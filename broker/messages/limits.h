@@ -33,6 +33,7 @@ enum limit {
 	LIMIT_GATE_BANNER_BYTES,
 	LIMIT_GATE_KEY_EXCHANGES, /* before a login */
 	LIMIT_RELAY_UNREAD_BYTES, /* answers that a side does not read */
+	LIMIT_RELAY_PACKET_TIME, /* from the first byte of a packet to its last, in seconds */
 	LIMIT_RELAY_HOSTKEY_PROOFS,
 	LIMIT_COUNT
 };

@@ -60,12 +60,16 @@ earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Only for what connection_look() does then: a moment in the past that nobody looks at would be now, for ever. */
 static uint64_t
 next_look(const struct connection *c)
 {
-	uint64_t due = earlier(rekey_due(c), earlier(report_due(c), ending_due(c)));
+	uint64_t due = earlier(report_due(c), ending_due(c));
 
-	for (enum side s = 0; s < SIDES && c->state == CONNECTION_OPEN; s++) {
+	if (c->state != CONNECTION_OPEN)
+		return due;
+	due = earlier(due, earlier(rekey_due(c), pump_due(c)));
+	for (enum side s = 0; s < SIDES; s++) {
 		struct keepalive_rules rules = keepalive_rules(c, s);
 
 		due = earlier(due, keepalive_due(&c->legs[s].keepalive, &rules));
@@ -119,6 +123,8 @@ connection_look(struct connection *c)
 		look_at_keepalive(c, s);
 	if (c->state == CONNECTION_OPEN)
 		rekey_look(c);
+	if (c->state == CONNECTION_OPEN)
+		pump_look(c);
 	report_look(c);
 	connection_settle(c);
 }

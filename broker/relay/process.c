@@ -6,6 +6,7 @@
 #include "broker/relay/connection.h"
 #include "broker/relay/control.h"
 #include "broker/relay/ending.h"
+#include "broker/relay/pump.h"
 #include "broker/relay/rekey.h"
 #include "common/log.h"
 
@@ -147,6 +148,7 @@ process_report_limits(struct process *p)
 	limit_set_now(&p->limits, LIMIT_QUEUE_BYTES_TOTAL, p->n_queued);
 	limit_set_max(&p->limits, LIMIT_SIGN_TURNS, SIGN_TURNS_MAX);
 	limit_set_max(&p->limits, LIMIT_RELAY_HOSTKEY_PROOFS, CONTROL_PROOFS_MAX);
+	limit_set_max(&p->limits, LIMIT_RELAY_PACKET_TIME, PUMP_PACKET_MS / 1000);
 	limit_set_max(&p->limits, LIMIT_RELAY_UNREAD_BYTES, settings_unread_max(s));
 	limit_report_send(&p->limits, send_use, p);
 }

@@ -699,6 +699,67 @@ Test(relay_control, the_director_hears_of_limits_that_were_reached)
 
 /* --- what would never end --- */
 
+/* Send more of what is sealed, so that the peer is never silent, and let time pass for the relay alone. */
+static void
+drip(struct rig *r, size_t n)
+{
+	struct buf *out = transport_out(rig_ssh(r)->t);
+
+	cr_assert_eq(send(rig_ssh(r)->fd, buf_span(out).ptr, n, MSG_NOSIGNAL), (ssize_t)n);
+	buf_consume(out, n);
+	rig_ssh(r)->is_silent = true;
+	rig_run(r);
+	rig_pass(r, 50000);
+	rig_ssh(r)->is_silent = false;
+}
+
+/* As much memory as a packet has, for as long as its sender likes, on each of its connections. */
+Test(relay_control, a_packet_comes_in_time)
+{
+	struct rig *r = open_rig(NULL);
+	static uint8_t payload[200000] = {SSH_MSG_CHANNEL_DATA};
+
+	cr_assert_eq(transport_send(rig_ssh(r)->t, span_of(payload, sizeof(payload))), OK);
+	drip(r, 100000);
+	drip(r, 100);
+	cr_assert_eq(rig_connection(r)->state, CONNECTION_OPEN);
+	drip(r, 100);
+	drip(r, 100);
+	cr_assert_eq(rig_process(r)->limits.of[LIMIT_RELAY_PACKET_TIME].n_hits, 1);
+	cr_assert(rig_connection(r) == NULL || rig_connection(r)->state != CONNECTION_OPEN);
+	rig_free(r);
+}
+
+/* What an open connection is looked at for must not be what the timer of one that ends is set to. */
+Test(relay_control, the_timer_of_a_connection_that_ends_is_never_set_to_the_past)
+{
+	struct rig *r = open_rig(NULL);
+	struct buf *out = transport_out(rig_ssh(r)->t);
+	struct connection *c;
+
+	cr_assert_eq(transport_rekey(rig_ssh(r)->t), OK);
+	cr_assert_eq(
+		send(rig_ssh(r)->fd, buf_span(out).ptr, out->len, MSG_NOSIGNAL), (ssize_t)out->len);
+	buf_clear(out);
+	rig_ssh(r)->is_silent = true;
+	rig_run(r);
+	rig_pass(r, 119000);
+	rig_send_filled(rig_node(r), SSH_MSG_CHANNEL_DATA, 100, 1);
+	transport_disconnect(rig_node(r)->t, SSH_DISCONNECT_BY_APPLICATION, "bye");
+	rig_run(r);
+	for (int i = 0; i < 4; i++) {
+		rig_pass(r, 1000);
+		c = rig_connection(r);
+		cr_assert_not_null(c);
+		cr_assert_eq(c->state, CONNECTION_ENDING);
+		/* As when it fires, which it does by another clock than the test's. */
+		c->timer_at = 0;
+		connection_look(c);
+		cr_assert_gt(c->timer_at, rig_process(r)->now);
+	}
+	rig_free(r);
+}
+
 /* Each answer stands behind requests for which there is no room, on both sides. */
 Test(relay_control, two_sides_that_only_ask_are_ended)
 {
