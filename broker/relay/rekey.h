@@ -18,8 +18,10 @@ void rekey_done(struct connection *c, enum side s);
 
 /* The client leg wants a signature.  exchange is copied; what it borrows lives in the transport.  ERR_NOMEM. */
 MUST_CHECK enum err rekey_sign(struct connection *c, const struct transport_exchange *exchange);
-/* Send the keyholder the request that waits for it: now, or when a link to it is there again. */
-void rekey_ask_keyholder(struct connection *c);
+/* It is a connection's turn to ask the keyholder. */
+void rekey_ask(struct sign_turn *turn);
+/* No signature is wanted any more. */
+void rekey_forget(struct connection *c);
 /* The keyholder's answer. */
 void rekey_on_signed(struct connection *c, const struct msg_kex_signed *m);
 

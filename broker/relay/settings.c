@@ -48,6 +48,12 @@ settings_take(struct settings *s, const struct config *c)
 	};
 }
 
+size_t
+settings_unread_max(const struct settings *s)
+{
+	return s->queue_bytes_max + s->mark_bytes + s->read_bytes;
+}
+
 /*
  * Reading stops in time for all that may be waiting then: a full queue, what one read brought, and a packet that was
  * begun.
@@ -55,7 +61,7 @@ settings_take(struct settings *s, const struct config *c)
 size_t
 settings_waiting_max(const struct settings *s)
 {
-	return s->queue_bytes_max + s->mark_bytes + s->read_bytes + 2 * PACKET_SIZE_MAX;
+	return settings_unread_max(s) + 2 * PACKET_SIZE_MAX;
 }
 
 /* One owned string of comma-separated names. */

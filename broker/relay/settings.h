@@ -24,6 +24,9 @@ struct settings {
 
 void settings_take(struct settings *s, const struct config *c);
 
+/* What may wait for a side while what it sends itself is still taken. */
+size_t settings_unread_max(const struct settings *s);
+
 /* What may wait inside one transport for the end of a key exchange. */
 size_t settings_waiting_max(const struct settings *s);
 
