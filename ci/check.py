@@ -176,11 +176,11 @@ def check_clang(step, _):
         run_ctest(step, OUT / "clang", {})
 
 
-def run_scenarios(step, build_name, full, via, mib):
+def run_scenarios(step, build_name, full, via, mib, tests="scenario"):
     folder = sanitizer_folder()
     status = step.run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", WORKERS, "--durations=15",
                        "--timeout", 1800 if full else 300,
-                       *([] if full else ["-m", "not slow"]), ROOT / "tests/scenario"],
+                       *([] if full else ["-m", "not slow"]), ROOT / "tests" / tests],
                       SSHBROKER_BUILD=str(OUT / build_name), SSHBROKER_ASAN_DIR=str(folder), SCENARIO_VIA=via,
                       SCENARIO_BIG_MIB=str(mib), PYTHONDONTWRITEBYTECODE="1")
     closing = re.findall(r"^(?=.*(?:passed|failed|skipped|error)).* in [\d.]+s.*$", step.text(), re.M)
@@ -193,6 +193,11 @@ def run_scenarios(step, build_name, full, via, mib):
 
 def check_scenarios(step, full):
     run_scenarios(step, "gcc", full, "broker", 1024 if full else 64)
+
+
+def check_openssh_tests(step, full):
+    """OpenSSH's own regression scripts, with the broker in front of their sshd."""
+    run_scenarios(step, "gcc", full, "broker", 64, "openssh")
 
 
 def check_asan_scenarios(step, full):
@@ -214,7 +219,7 @@ def check_quickstart(step, _):
 
 
 STEPS = {"format": check_format, "shell": check_shell, "gcc": check_gcc, "scenarios": check_scenarios,
-         "quickstart": check_quickstart, "asan": check_asan, "asan-scenarios": check_asan_scenarios}
+         "openssh-tests": check_openssh_tests, "quickstart": check_quickstart, "asan": check_asan, "asan-scenarios": check_asan_scenarios}
 SLOW_STEPS = {"clang": check_clang, "gcc-asan": check_gcc_asan, "direct": check_direct}
 ALL_STEPS = STEPS | SLOW_STEPS
 

@@ -1,10 +1,11 @@
 # shellcheck shell=sh disable=SC2034 # used by who sources it
 # What Debian must provide, and how it is installed.  Sourced by ./check and ./quickstart.
 
-BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libssl-dev libevent-dev libcjson-dev libcurl4-openssl-dev"
+BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libssl-dev zlib1g-dev libevent-dev libcjson-dev libcurl4-openssl-dev"
 RUN_PACKAGES="python3 openssh-client openssh-server openssl util-linux"
-CHECK_PACKAGES="clang llvm libclang-rt-14-dev clang-format shellcheck git libcriterion-dev libssh-dev
-python3-pytest python3-pytest-xdist python3-pytest-timeout python3-pexpect rsync"
+CHECK_PACKAGES="clang lld llvm libclang-rt-14-dev clang-format shellcheck git libcriterion-dev libssh-dev
+python3-pytest python3-pytest-xdist python3-pytest-timeout python3-pexpect python3-cryptography rsync
+iproute2 xvfb xauth x11-utils openssh-tests sudo"
 
 # as_root COMMAND...: run it as root, through sudo if we are not.
 as_root() {

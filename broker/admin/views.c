@@ -124,7 +124,7 @@ largest_dials(const struct state *s)
 	return n;
 }
 
-/* How much of a limit is used now, by the one that uses most; false: it is a time, or is counted per login. */
+/* How much of a limit is used now, by the one that uses most; false: the director does not know. */
 static bool
 limit_now(const struct state *s, enum limit limit, uint64_t *out)
 {
@@ -150,13 +150,15 @@ static bool
 add_limit(const struct state *s, enum limit limit, cJSON *list)
 {
 	cJSON *o = append_object(list);
-	uint64_t now = 0;
-	bool has_now = limit_now(s, limit, &now);
+	struct limit_sum sum;
 
+	limits_sum(s, limit, &sum);
+	if (limit_now(s, limit, &sum.now))
+		sum.has_now = true;
 	return o != NULL && add_string(o, "name", limit_name(limit)) &&
-		add_number(o, "max", limit_max(s->config, limit)) &&
-		(has_now ? add_number(o, "now", now) : add_null(o, "now")) &&
-		add_number(o, "hits", s->limits.of[limit].n_hits);
+		(sum.has_max ? add_number(o, "max", sum.max) : add_null(o, "max")) &&
+		(sum.has_now ? add_number(o, "now", sum.now) : add_null(o, "now")) &&
+		add_number(o, "hits", sum.n_hits);
 }
 
 static bool
@@ -229,7 +231,8 @@ add_node(const struct state *s, const struct node *node, cJSON *list)
 		add_number(o, "reservations", node->n_reservations) &&
 		add_number(o, "dials", node->n_dials) &&
 		add_number(o, "failures", node->failure.n_total) && add_failure(s, node, o) &&
-		add_bool(o, "failed_lately", node_failed_lately(node, s->now_ms)) &&
+		add_bool(o, "failed_lately",
+			node_failed_lately(node, NODE_REPORTER_ALL, s->now_ms)) &&
 		add_methods(node, o);
 }
 

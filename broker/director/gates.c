@@ -15,6 +15,7 @@
 
 struct gate {
 	struct gate *next;
+	size_t n_logins; /* in any state */
 	struct link link; /* handlers get the link: it is a member */
 };
 
@@ -49,34 +50,72 @@ find_login(struct link *l, uint64_t id, const char *what)
 
 /* --- MSG_ACCEPTED --- */
 
+static const char *
+refusal_text(enum limit limit)
+{
+	switch (limit) {
+	case LIMIT_CONNECTIONS:
+		return "The pool has as many connections as it may have";
+	case LIMIT_UNAUTHENTICATED:
+		return "Too many logins are under way at the moment";
+	case LIMIT_LOGIN_GRACE:
+		return "The login took too long";
+	default:
+		return "Too many logins from your address are under way at the moment";
+	}
+}
+
 static void
-refuse(struct link *l, const struct msg_accepted *m, enum limit limit)
+refuse(struct link *l, uint64_t conn, enum limit limit)
 {
 	struct state *s = l->state;
-	char id[CONN_ID_TEXT_SIZE], text[MSG_TEXT_MAX];
-	struct msg_refuse answer = {.conn = m->conn};
+	char text[MSG_TEXT_MAX];
+	struct msg_refuse answer = {.conn = conn};
 
 	limits_hit(&s->limits, s->config, limit, s->now_ms);
-	(void)snprintf(text, sizeof(text),
-		"%s (%s). Please try again in a minute. The connection id is %s.",
-		limit == LIMIT_CONNECTIONS ? "The pool has as many connections as it may have"
-			: limit == LIMIT_UNAUTHENTICATED
-			? "Too many logins are under way at the moment"
-			: "Too many logins from your address are under way at the moment",
-		limit_name(limit), conn_id_text(m->conn, id));
+	(void)snprintf(text, sizeof(text), "%s (%s). Please try again in a minute.",
+		refusal_text(limit), limit_name(limit));
 	answer.text = span_str(text);
 	(void)link_send(l, MSG_REFUSE, msg_refuse_fields, &answer, -1);
 }
 
+void
+gate_tell_refused(const struct login *login, enum limit limit)
+{
+	refuse(&login->gate->link, login->id, limit);
+}
+
+void
+gate_note_end(struct gate *g)
+{
+	g->n_logins--;
+}
+
+/*
+ * How many logins are kept free for the gates other than g, which may be in wrong hands and make up as many as it can.
+ * Half of all is shared out equally among the gates; what of its share a gate does not use is free for no other one.
+ */
+static size_t
+kept_for_others(const struct state *s, const struct gate *g)
+{
+	size_t share = s->config->limits.unauthenticated_max / (2 * gates_count(s)), n = 0;
+
+	for (const struct gate *other = s->gates; other != NULL; other = other->next) {
+		if (other != g && other->n_logins < share)
+			n += share - other->n_logins;
+	}
+	return n;
+}
+
 /* The limit that does not let another client in; LIMIT_COUNT: none. */
 static enum limit
-reached_limit(const struct state *s, const struct addr *client)
+reached_limit(const struct state *s, const struct gate *g, const struct addr *client)
 {
 	size_t n = logins_n_unauthenticated(&s->logins);
 
 	if (s->logins.by_id.n + s->connections.by_id.n >= s->config->limits.connections_max)
 		return LIMIT_CONNECTIONS;
-	if (n >= s->config->limits.unauthenticated_max)
+	if (n + kept_for_others(s, g) >= s->config->limits.unauthenticated_max)
 		return LIMIT_UNAUTHENTICATED;
 	if (sources_count(&s->logins.sources, client) >=
 		s->config->limits.unauthenticated_per_source_max)
@@ -88,6 +127,7 @@ static void
 on_accepted(struct link *l, void *message)
 {
 	const struct msg_accepted *m = message;
+	struct gate *g = gate_of(l);
 	struct state *s = l->state;
 	struct login *login;
 	enum limit limit;
@@ -97,12 +137,14 @@ on_accepted(struct link *l, void *message)
 		link_ignore(l, m->conn, "accepted twice");
 		return;
 	}
-	limit = reached_limit(s, &m->client);
+	limit = reached_limit(s, g, &m->client);
 	if (limit == LIMIT_COUNT &&
-		logins_add(&s->logins, m->conn, &m->client, gate_of(l), s->now_ms, &login) != OK)
+		logins_add(&s->logins, m->conn, &m->client, g, s->now_ms, &login) != OK)
 		limit = LIMIT_CONNECTIONS;
-	if (limit != LIMIT_COUNT)
-		refuse(l, m, limit);
+	if (limit == LIMIT_COUNT)
+		g->n_logins++;
+	else
+		refuse(l, m->conn, limit);
 }
 
 /* --- the login --- */
@@ -173,9 +215,8 @@ on_authenticated(struct link *l, void *message)
 		link_ignore(l, m->conn, "is logged in without a node");
 		return;
 	}
-	if (login->counts_as_dial)
+	if (login_prove(login))
 		s->n_dials_freed++;
-	login_prove(login);
 	if (login->node != NULL)
 		node_note_success(login->node);
 	login_become(&s->logins, login, LOGIN_AUTHENTICATED, s->now_ms);
@@ -271,6 +312,7 @@ static const struct link_handler handlers[] = {
 	{MSG_NODE_METHODS, msg_node_methods_fields, on_node_methods},
 	{MSG_AUTHENTICATED, msg_conn_fields, on_authenticated},
 	{MSG_ENDED, msg_ended_fields, on_ended},
+	{MSG_LIMIT_USE, msg_limit_use_fields, limits_on_use},
 	{0, NULL, NULL},
 };
 

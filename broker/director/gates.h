@@ -24,5 +24,9 @@ struct link *gate_link(struct gate *g);
 /* Answers to MSG_PLACE.  fd is taken. */
 bool gate_tell_placed(const struct login *login, const struct addr *address, int fd);
 void gate_tell_not_placed(const struct login *login, enum not_placed reason, const char *text);
+/* The login is over because of this limit; counted there. */
+void gate_tell_refused(const struct login *login, enum limit limit);
+/* One of its logins is no more. */
+void gate_note_end(struct gate *g);
 
 #endif

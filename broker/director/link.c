@@ -20,6 +20,7 @@ union any_message {
 	struct msg_connection connection;
 	struct msg_counters counters;
 	struct msg_connection_ended connection_ended;
+	struct msg_limit_use limit_use;
 };
 
 static const struct link_handler *
@@ -81,18 +82,39 @@ enum err
 link_init(struct link *l, struct state *s, const struct link_peer *peer, int fd,
 	const struct link_handler *handlers, link_closed_fn closed)
 {
+	enum err e;
+
 	*l = (struct link){.state = s,
 		.handlers = handlers,
 		.on_closed = closed,
 		.kind = peer->kind,
 		.index = peer->index,
 		.pid = peer->pid};
-	return ipc_new(s->base, fd, on_message, on_closed, l, &l->ipc);
+	e = ipc_new(s->base, fd, on_message, on_closed, l, &l->ipc);
+	if (e != OK)
+		return e;
+	l->next = s->links;
+	s->links = l;
+	return OK;
+}
+
+static void
+unlink_from_state(struct link *l)
+{
+	struct link **at = &l->state->links;
+
+	while (*at != NULL && *at != l)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;
+	*at = l->next;
+	limits_keep(&l->state->limits, l);
 }
 
 void
 link_clear(struct link *l)
 {
+	unlink_from_state(l);
 	ipc_free(l->ipc);
 	l->ipc = NULL;
 }

@@ -24,6 +24,7 @@ struct link_handler {
 /* Embedded by its owner. */
 struct link {
 	struct state *state; /* borrowed */
+	struct link *next; /* of the state's, while it is up */
 	struct ipc *ipc;
 	const struct link_handler *handlers; /* static */
 	link_closed_fn on_closed;
@@ -31,6 +32,7 @@ struct link {
 	unsigned index;
 	int32_t pid;
 	bool has_misbehaved; /* a message of its was malformed; logged once */
+	struct limit_use uses[LIMIT_COUNT]; /* what it has told of its limits */
 };
 
 /* Who is at the other end.  Plain data. */

@@ -117,6 +117,7 @@ logins_add(struct logins *l, uint64_t id, const struct addr *client, struct gate
 	login->id = id;
 	login->client = *client;
 	login->gate = gate;
+	login->accepted_at_ms = now_ms;
 	e = table_add(&l->by_id, &login->entry, span_of(&login->id, sizeof(login->id)));
 	if (e != OK) {
 		free(login);
@@ -205,19 +206,21 @@ login_hold(struct logins *l, struct login *login, struct node *node)
 	if (e != OK)
 		return e;
 	login->node = node;
-	login->counts_as_dial = !login->has_proved;
-	if (login->counts_as_dial)
-		node->n_dials++;
+	login->counts_as_dial = true;
+	node->n_dials++;
 	return OK;
 }
 
-void
+bool
 login_prove(struct login *login)
 {
+	bool was_dial = login->counts_as_dial;
+
 	login->has_proved = true;
-	if (login->counts_as_dial)
+	if (was_dial)
 		login->node->n_dials--;
 	login->counts_as_dial = false;
+	return was_dial;
 }
 
 bool

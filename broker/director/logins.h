@@ -10,7 +10,7 @@
  *	                 +----------------------------------------+ placed by the director before this one
  *
  * Any state may end.  A login that is placed counts as a reservation of its user on the node, and as a dial there until
- * the user has proved something.
+ * the node has let the user in.
  */
 #ifndef BROKER_DIRECTOR_LOGINS_H
 #define BROKER_DIRECTOR_LOGINS_H
@@ -42,6 +42,7 @@ struct login {
 	struct gate *gate; /* who announced it; only that gate may speak of it */
 	struct addr client;
 	enum login_state state;
+	uint64_t accepted_at_ms;
 	uint64_t state_at_ms;
 	uint64_t wanted_at_ms; /* when the gate asked for a node */
 	uint32_t attempt; /* of the gate's last request */
@@ -96,10 +97,10 @@ MUST_CHECK enum err login_set_user(struct login *login, struct span user);
 /* That node is not chosen for this login again.  Once LOGIN_FAILED_MAX are, no more are remembered. */
 void login_exclude(struct login *login, struct node *node);
 
-/* Count the login on node.  It holds none now.  ERR_LIMIT, ERR_NOMEM. */
+/* Count the login on node, also as a dial unless it is authenticated.  It holds none now.  ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK enum err login_hold(struct logins *l, struct login *login, struct node *node);
-/* The user has proved something: no dial without proof any more, but still a reservation. */
-void login_prove(struct login *login);
+/* The node let the user in: no dial any more, but still a reservation.  Returns whether a dial became free. */
+bool login_prove(struct login *login);
 /* Take back what it counts for.  Returns whether a dial became free.  Nothing held: nothing happens. */
 bool login_release(struct logins *l, struct login *login);
 

@@ -8,9 +8,6 @@
 
 #include <stdlib.h>
 
-/* The longest name of an algorithm or method (RFC 4251 section 6). */
-#define METHOD_NAME_MAX 64
-
 enum err
 nodes_init(struct nodes *n)
 {
@@ -129,18 +126,40 @@ node_load(const struct node *node)
 bool
 node_is_full(const struct node *node)
 {
+	return node->users_max > 0 && node->n_users >= node->users_max;
+}
+
+bool
+node_is_reserved(const struct node *node)
+{
 	return node->users_max > 0 && node_load(node) >= node->users_max;
 }
 
 /* --- failures --- */
 
-void
-node_note_failure(struct node *node, enum node_failure cause, uint64_t now_ms)
+static bool
+is_recent(const struct node_last_failure *f, uint64_t now_ms)
 {
-	node->failure.cause = cause;
-	node->failure.at_ms = now_ms;
-	node->failure.has_served_since = false;
-	node->failure.n_total++;
+	return f->cause != NODE_FAILURE_NONE && !f->has_served_since &&
+		now_ms - f->at_ms < NODES_FAILURE_HOLD_MS;
+}
+
+void
+node_note_failure(struct node *node, enum node_failure cause, unsigned reporter, uint64_t now_ms)
+{
+	struct node_last_failure *f = &node->failure;
+	bool is_recent_for_all = is_recent(f, now_ms) && f->reporter == NODE_REPORTER_ALL;
+
+	f->n_total++;
+	/* One gate alone does not make last what all go by. */
+	if (is_recent_for_all && reporter != NODE_REPORTER_ALL)
+		return;
+	if (is_recent(f, now_ms) && f->reporter != reporter)
+		reporter = NODE_REPORTER_ALL;
+	f->cause = cause;
+	f->reporter = reporter;
+	f->at_ms = now_ms;
+	f->has_served_since = false;
 }
 
 void
@@ -150,10 +169,13 @@ node_note_success(struct node *node)
 }
 
 bool
-node_failed_lately(const struct node *node, uint64_t now_ms)
+node_failed_lately(const struct node *node, unsigned reporter, uint64_t now_ms)
 {
-	return node->failure.cause != NODE_FAILURE_NONE && !node->failure.has_served_since &&
-		now_ms - node->failure.at_ms < NODES_FAILURE_HOLD_MS;
+	const struct node_last_failure *f = &node->failure;
+
+	return is_recent(f, now_ms) &&
+		(f->reporter == reporter || f->reporter == NODE_REPORTER_ALL ||
+			reporter == NODE_REPORTER_ALL);
 }
 
 const char *
@@ -172,19 +194,6 @@ node_failure_text(enum node_failure cause)
 }
 
 /* --- methods --- */
-
-/* A name as RFC 4251 section 6 allows it. */
-static bool
-is_method_name(struct span name)
-{
-	if (name.len == 0 || name.len > METHOD_NAME_MAX)
-		return false;
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.ptr[i] <= ' ' || name.ptr[i] >= 0x7f)
-			return false;
-	}
-	return true;
-}
 
 /* Append name to a list that holds at most MSG_METHODS_MAX characters; false: it is there already, or does not fit. */
 static bool
@@ -210,7 +219,7 @@ add_names(char list[MSG_METHODS_MAX + 1], struct span names)
 	struct span name;
 
 	while (wire_namelist_next(&names, &name)) {
-		if (is_method_name(name) && add_name(list, name))
+		if (wire_namelist_has(span_str(MSG_METHODS_CARRIED), name) && add_name(list, name))
 			is_new = true;
 	}
 	return is_new;

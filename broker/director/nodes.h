@@ -4,16 +4,24 @@
 #ifndef BROKER_DIRECTOR_NODES_H
 #define BROKER_DIRECTOR_NODES_H
 
-#include "broker/director/table.h"
 #include "broker/messages/messages.h"
 #include "common/buf.h"
 #include "common/config/config.h"
+#include "common/table.h"
 
 /* A node that failed is put last for this long.  It is not removed: it may be the only one. */
 #define NODES_FAILURE_HOLD_MS 30000
 
+/*
+ * Who says that a node failed: the director itself, or a gate.  A gate may be in wrong hands and lie, to send users where
+ * it wants them, so that what one gate says counts for its own logins, and for all once a second one says it too.
+ */
+#define NODE_REPORTER_ALL 0U
+#define NODE_REPORTER_GATE(index) ((index) + 1U)
+
 struct node_last_failure {
 	enum node_failure cause; /* NODE_FAILURE_NONE: it never failed */
+	unsigned reporter;
 	uint64_t at_ms;
 	bool has_served_since;
 	uint64_t n_total; /* since the start */
@@ -64,18 +72,22 @@ struct node *nodes_next(const struct node *node);
 uint32_t node_load(const struct node *node);
 /* Has it as many users as it may? */
 bool node_is_full(const struct node *node);
+/* Would it, if all who are on their way came to stay?  Most of them may be strangers. */
+bool node_is_reserved(const struct node *node);
 
-void node_note_failure(struct node *node, enum node_failure cause, uint64_t now_ms);
+void node_note_failure(
+	struct node *node, enum node_failure cause, unsigned reporter, uint64_t now_ms);
 /* It answered as a node should. */
 void node_note_success(struct node *node);
-bool node_failed_lately(const struct node *node, uint64_t now_ms);
+/* Does it count for the logins of this reporter (NODE_REPORTER_ALL: of any)? */
+bool node_failed_lately(const struct node *node, unsigned reporter, uint64_t now_ms);
 /* "connection refused" and so on.  Static. */
 const char *node_failure_text(enum node_failure cause);
 
 /*
  * Remember what the node answers to "none".  Methods are only ever added: what the answer is may depend on the user,
  * and a client that is not told of a method never tries it, while one that is told too much is corrected by the node.
- * Returns whether something new was learned; names that are no SSH names, and those beyond the maximum, are left out.
+ * Returns whether something new was learned; what the broker does not carry (MSG_METHODS_CARRIED) is left out.
  */
 bool node_learn_methods(struct node *node, struct span methods);
 /* What any node knows, comma-separated.  Returns out. */

@@ -107,8 +107,8 @@ compare_per_weight(uint32_t a, const struct node *node_a, uint32_t b, const stru
 static int
 compare(const struct placement_query *q, const struct node *a, const struct node *b)
 {
-	int a_failed = node_failed_lately(a, q->now_ms),
-	    b_failed = node_failed_lately(b, q->now_ms);
+	int a_failed = node_failed_lately(a, q->reporter, q->now_ms),
+	    b_failed = node_failed_lately(b, q->reporter, q->now_ms);
 
 	if (a_failed != b_failed)
 		return a_failed - b_failed;
@@ -121,6 +121,7 @@ is_candidate(const struct placement_query *q, const struct node *node, struct su
 {
 	uint32_t *why_not = is_excluded(q, node) ? &s->n_excluded
 		: node_is_full(node)		 ? &s->n_full
+		: node_is_reserved(node)	 ? &s->n_busy
 		: !may_dial(q, node)		 ? &s->n_busy
 						 : NULL;
 
@@ -135,7 +136,7 @@ consider(const struct placement_query *q, struct node *node, struct survey *s)
 	int order = s->best != NULL ? compare(q, node, s->best) : -1;
 
 	s->n_candidates++;
-	if (node_failed_lately(node, q->now_ms))
+	if (node_failed_lately(node, q->reporter, q->now_ms))
 		s->n_failed_lately++;
 	if (order < 0) {
 		s->best = node;

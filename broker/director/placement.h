@@ -7,7 +7,8 @@
  *	   connections per weight is taken
  *
  * Nodes that failed this login are never chosen.  A candidate (3) has room for one more user and for one more dial
- * without proof; nodes that failed lately come after all others.  Where 1 or 2 names a node, the login waits for it.
+ * without proof; nodes that failed lately come after all others.  Where 1 or 2 names a node, the login waits for it; and
+ * where nothing but reservations fill the nodes, it waits for one of these to end.
  */
 #ifndef BROKER_DIRECTOR_PLACEMENT_H
 #define BROKER_DIRECTOR_PLACEMENT_H
@@ -31,7 +32,8 @@ struct placement_query {
 	struct node *const *excluded; /* they failed this login */
 	size_t n_excluded;
 	uint64_t now_ms;
-	uint32_t dials_max; /* per node; 0: the user has proved something, no cap */
+	uint32_t dials_max; /* per node; 0: no cap */
+	unsigned reporter; /* whose word on failures counts, besides that of all */
 	bool ignore_reservations; /* the login has waited long enough for a node of rule 2 */
 	placement_random_fn random_below;
 	void *random_arg;

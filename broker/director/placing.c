@@ -29,6 +29,7 @@ wait_max_ms(const struct state *s)
 
 /* --- no node --- */
 
+/* The gate adds the connection id to what it tells a user. */
 static const char *const not_placed_texts[NOT_PLACED_COUNT] = {
 	[NOT_PLACED_NO_NODES] = "No machine of this pool answers at the moment. Please try again "
 				"in a few minutes.",
@@ -41,17 +42,14 @@ static const char *const not_placed_texts[NOT_PLACED_COUNT] = {
 static void
 give_up(struct state *s, struct login *login, enum not_placed reason, const char *why)
 {
-	char id[CONN_ID_TEXT_SIZE], text[MSG_TEXT_MAX];
+	char id[CONN_ID_TEXT_SIZE];
 
 	(void)conn_id_text(login->id, id);
 	log_warn("connection %s: user %.*s is not placed: %s", id, (int)login->user.len,
 		(const char *)login->user.ptr, why);
-	(void)snprintf(text, sizeof(text),
-		"%s If this goes on, give your administrator the connection id %s.",
-		not_placed_texts[reason], id);
 	if (login->state != LOGIN_ACCEPTED)
 		login_become(&s->logins, login, LOGIN_ACCEPTED, s->now_ms);
-	gate_tell_not_placed(login, reason, text);
+	gate_tell_not_placed(login, reason, not_placed_texts[reason]);
 }
 
 /* --- the dial --- */
@@ -67,11 +65,11 @@ release(struct state *s, struct login *login)
 }
 
 static void
-note_failure(struct state *s, struct login *login, enum node_failure cause)
+note_failure(struct state *s, struct login *login, enum node_failure cause, unsigned reporter)
 {
 	struct node *node = login->node;
 
-	node_note_failure(node, cause, s->now_ms);
+	node_note_failure(node, cause, reporter, s->now_ms);
 	release(s, login);
 	login_exclude(login, node);
 	login_become(&s->logins, login, LOGIN_ACCEPTED, s->now_ms);
@@ -89,8 +87,17 @@ dial_failed(struct state *s, struct login *login, const struct dial_result *resu
 		conn_id_text(login->id, id));
 	if (result->err == ERR_TIMEOUT)
 		limits_hit(&s->limits, s->config, LIMIT_NODE_CONNECT_TIMEOUT, s->now_ms);
-	note_failure(s, login, cause);
+	note_failure(s, login, cause, NODE_REPORTER_ALL);
 	try_placing(s, login);
+}
+
+/* Another node would not help. */
+static void
+dial_not_made(struct state *s, struct login *login, const struct dial_result *result)
+{
+	log_error("node %s: cannot be dialled: %s", login->node->name, result->text);
+	release(s, login);
+	give_up(s, login, NOT_PLACED_BUSY, result->text);
 }
 
 static void
@@ -104,6 +111,8 @@ on_dialled(void *arg, const struct dial_result *result)
 	if (result->err == OK) {
 		login_become(&s->logins, login, LOGIN_PLACED, s->now_ms);
 		(void)gate_tell_placed(login, &result->address, result->fd);
+	} else if (result->err == ERR_LIMIT || result->err == ERR_NOMEM) {
+		dial_not_made(s, login, result);
 	} else {
 		dial_failed(s, login, result);
 	}
@@ -152,6 +161,24 @@ wait_in_queue(struct state *s, struct login *login)
 		limits_hit(&s->limits, s->config, LIMIT_NODE_DIALS_UNAUTHENTICATED, s->now_ms);
 }
 
+static unsigned
+reporter_of(const struct login *login)
+{
+	return NODE_REPORTER_GATE(gate_link(login->gate)->index);
+}
+
+/*
+ * Who proved something to a node that then failed shall not stand behind strangers, but only a gate says so, and to the next
+ * node this is one more connection on which nobody has logged in.
+ */
+static uint32_t
+dials_max(const struct state *s, const struct login *login)
+{
+	uint32_t max = s->config->limits.node_dials_unauthenticated_max;
+
+	return login->has_proved ? max + (max + 3) / 4 : max;
+}
+
 static void
 choose(struct state *s, const struct login *login, struct placement *out)
 {
@@ -161,8 +188,8 @@ choose(struct state *s, const struct login *login, struct placement *out)
 		.excluded = login->failed,
 		.n_excluded = login->n_failed,
 		.now_ms = s->now_ms,
-		.dials_max = login->has_proved ? 0
-					       : s->config->limits.node_dials_unauthenticated_max,
+		.dials_max = dials_max(s, login),
+		.reporter = reporter_of(login),
 		/*
 		 * Reservations are made by people who have proved nothing.  They may make a login wait, so that two
 		 * first logins land together, but not until it is told that there is no room.
@@ -241,25 +268,26 @@ placing_want(struct state *s, struct login *login, const struct msg_place *m)
 void
 placing_node_failed(struct state *s, struct login *login, enum node_failure cause)
 {
-	note_failure(s, login, cause);
+	note_failure(s, login, cause, reporter_of(login));
 }
 
 void
 placing_end(struct state *s, struct login *login)
 {
 	release(s, login);
+	gate_note_end(login->gate);
 	logins_remove(&s->logins, login);
 }
 
 /* --- the queue --- */
 
-/* Let waiting logins try again, oldest first, until n of them have gone on. */
+/* Let waiting logins try again, oldest first, until n of them have gone on or n_looks were looked at. */
 static void
-retry(struct state *s, size_t n)
+retry(struct state *s, size_t n, size_t n_looks)
 {
 	struct login *next, *login = s->logins.by_state[LOGIN_WAITING].first;
 
-	for (; login != NULL && n > 0; login = next) {
+	for (; login != NULL && n > 0 && n_looks > 0; login = next, n_looks--) {
 		next = login->next;
 		try_placing(s, login);
 		if (login->state != LOGIN_WAITING)
@@ -277,7 +305,7 @@ placing_run_queue(struct state *s)
 		n = s->n_dials_freed;
 		s->n_dials_freed = 0;
 		if (state_is_settled(s))
-			retry(s, n);
+			retry(s, n, PLACING_LOOKS_MAX);
 	}
 }
 
@@ -310,12 +338,34 @@ end_long_handovers(struct state *s)
 	}
 }
 
+/* They are in the order in which they were accepted. */
+static void
+end_long_logins(struct state *s)
+{
+	uint64_t max_ms = (uint64_t)s->config->limits.login_grace_s * 1000 +
+		PLACING_GRACE_MARGIN_MS;
+	struct table_entry *next, *e = s->logins.by_id.first;
+
+	for (; e != NULL; e = next) {
+		struct login *login = TABLE_OWNER(e, struct login, entry);
+
+		next = e->next;
+		if (s->now_ms - login->accepted_at_ms < max_ms)
+			break;
+		if (login->state == LOGIN_AUTHENTICATED)
+			continue;
+		gate_tell_refused(login, LIMIT_LOGIN_GRACE);
+		placing_end(s, login);
+	}
+}
+
 void
 placing_check_time(struct state *s)
 {
+	end_long_logins(s);
 	end_long_handovers(s);
 	end_long_waits(s);
 	if (state_is_settled(s))
-		retry(s, SIZE_MAX);
+		retry(s, SIZE_MAX, SIZE_MAX);
 	placing_run_queue(s);
 }

@@ -6,6 +6,14 @@
 
 #include "broker/director/state.h"
 
+/*
+ * A login that its gate has not ended so long after limits.login_grace_s is ended here: the gate is stuck, or in wrong
+ * hands.
+ */
+#define PLACING_GRACE_MARGIN_MS 5000U
+/* Logins that wait and are looked at when a dial became free; all are looked at when time is. */
+#define PLACING_LOOKS_MAX 64U
+
 /* A gate wants a node for a login; it is answered now or later. */
 void placing_want(struct state *s, struct login *login, const struct msg_place *m);
 /* The node that the login was placed on did not serve. */

@@ -8,6 +8,7 @@
 
 #include "broker/director/placing.h"
 #include "common/log.h"
+#include "common/ssh/message.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -73,27 +74,62 @@ may_announce(struct link *l, uint64_t id)
 	return true;
 }
 
+/* What a login is said to have become is not what was placed here, or there is no room for it. */
+static void
+end_connection(struct link *l, uint64_t conn, enum ssh_disconnect code, const char *text)
+{
+	struct msg_end_connection m = {.conn = conn, .code = code, .text = span_str(text)};
+
+	(void)link_send(l, MSG_END_CONNECTION, msg_end_connection_fields, &m, -1);
+}
+
+/* Its gate may have told us one thing and the relay another.  A login of before our start has no node here. */
+static bool
+is_as_placed(const struct login *login, const struct msg_connection *m)
+{
+	return login->node == NULL ||
+		(span_equal(login->user, m->user) && span_is(m->node, login->node->name));
+}
+
+static enum err
+track(struct link *l, const struct msg_connection *m)
+{
+	struct state *s = l->state;
+	char id[CONN_ID_TEXT_SIZE];
+	enum err e = connections_add(&s->connections, m, relay_of(l));
+
+	if (e == ERR_LIMIT)
+		limits_hit(&s->limits, s->config, LIMIT_CONNECTIONS, s->now_ms);
+	if (e != OK)
+		log_error("connection %s: cannot be kept track of: %s", conn_id_text(m->conn, id),
+			err_text(e));
+	return e;
+}
+
+/* A connection that was there before us, or before a limit, goes on in any case; one that begins now does not. */
 static void
 on_connection(struct link *l, void *message)
 {
 	const struct msg_connection *m = message;
 	struct state *s = l->state;
+	struct login *login = logins_find_any(&s->logins, m->conn);
 	char id[CONN_ID_TEXT_SIZE];
-	struct login *login;
-	enum err e;
 
 	if (!may_announce(l, m->conn))
 		return;
-	e = connections_add(&s->connections, m, relay_of(l));
-	if (e == ERR_LIMIT)
-		limits_hit(&s->limits, s->config, LIMIT_CONNECTIONS, s->now_ms);
-	if (e != OK) {
-		log_error("connection %s: cannot be kept track of: %s", conn_id_text(m->conn, id),
-			err_text(e));
-		return;
+	if (login != NULL && !is_as_placed(login, m)) {
+		log_error(
+			"connection %s: is of another user or on another node than was placed; it "
+			"is ended",
+			conn_id_text(m->conn, id));
+		end_connection(l, m->conn, SSH_DISCONNECT_BY_APPLICATION,
+			"internal error of the broker, please try again");
+	} else if (track(l, m) != OK && login != NULL) {
+		end_connection(l, m->conn, SSH_DISCONNECT_TOO_MANY_CONNECTIONS,
+			"the pool has as many connections as it may have "
+			"(limits.connections_max), please try again later");
 	}
 	/* Only now: in between, the user would have nothing on the node. */
-	login = logins_find_any(&s->logins, m->conn);
 	if (login != NULL)
 		placing_end(s, login);
 }
@@ -128,6 +164,7 @@ static const struct link_handler handlers[] = {
 	{MSG_CONNECTION, msg_connection_fields, on_connection},
 	{MSG_COUNTERS, msg_counters_fields, on_counters},
 	{MSG_CONNECTION_ENDED, msg_connection_ended_fields, on_connection_ended},
+	{MSG_LIMIT_USE, msg_limit_use_fields, limits_on_use},
 	{0, NULL, NULL},
 };
 

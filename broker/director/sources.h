@@ -6,8 +6,8 @@
 #ifndef BROKER_DIRECTOR_SOURCES_H
 #define BROKER_DIRECTOR_SOURCES_H
 
-#include "broker/director/table.h"
 #include "common/addr.h"
+#include "common/table.h"
 
 /* Embedded by its owner. */
 struct sources {

@@ -19,6 +19,7 @@
 #define STATE_SETTLE_MS 500
 
 struct gate;
+struct link;
 struct relay;
 
 /* What tests bring along.  A zero is the real thing. */
@@ -44,6 +45,7 @@ struct state {
 	struct limits limits;
 	struct dialer *dialer;
 
+	struct link *links; /* all that are up; link.c's */
 	struct gate *gates; /* those that are linked; gates.c's */
 	struct relay *relays; /* those that are linked, or were until lately; relays.c's */
 	size_t n_dials_freed; /* in this turn: logins that wait may go on */

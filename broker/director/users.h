@@ -8,7 +8,7 @@
 #define BROKER_DIRECTOR_USERS_H
 
 #include "broker/director/nodes.h"
-#include "broker/director/table.h"
+#include "common/table.h"
 
 /* One user on one node. */
 struct presence {

@@ -38,14 +38,18 @@ struct gate {
 	const struct config *config;
 	struct gate_links *links;
 	struct transport_config client_transport;
+	uint8_t kex_word[KEXINIT_COOKIE_START_SIZE]; /* comes before the host keys do */
 	char host_key_algs[MSG_METHODS_MAX + 1]; /* empty before the keyholder's word */
 	char kex[KEX_NAMES_MAX];
 	char ciphers[KEX_NAMES_MAX];
+	char compression[KEX_NAMES_MAX];
+	char macs[KEX_NAMES_MAX];
 	char *banner;
 	struct login_table *logins;
 	bool has_director, has_keyholder;
 	struct event *unlinked; /* ends the wait for a link */
 	struct event *resume; /* ends a pause of accepting */
+	struct event *report; /* of limits that were reached */
 	struct event **listeners;
 	size_t n_listeners;
 };
@@ -79,6 +83,16 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (g->host_key_algs[0] != '\0')
 		set_accepting(g, true);
+}
+
+static void
+on_report(evutil_socket_t fd, short what, void *arg)
+{
+	struct gate *g = arg;
+
+	(void)fd;
+	(void)what;
+	login_table_report(g->logins);
 }
 
 /* What is wrong with this one client, and says nothing of the next. */
@@ -167,12 +181,27 @@ on_host_keys(struct gate *g, struct ipc_message *m)
 }
 
 static void
+on_kex_word(struct gate *g, struct ipc_message *m)
+{
+	struct msg_kex_word word;
+
+	if (message_decode(msg_kex_word_fields, m->body, &word) != OK ||
+		word.word.len != sizeof(g->kex_word)) {
+		log_error("a message of type %u is malformed and ignored", m->type);
+		return;
+	}
+	memcpy(g->kex_word, word.word.ptr, sizeof(g->kex_word));
+}
+
+static void
 on_message(void *arg, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct gate *g = arg;
 
 	if (m->type == MSG_HOST_KEYS && peer->kind == ROLE_KEYHOLDER)
 		on_host_keys(g, m);
+	else if (m->type == MSG_KEX_WORD && peer->kind == ROLE_KEYHOLDER)
+		on_kex_word(g, m);
 	else if (!login_table_on_message(g->logins, peer, m))
 		log_error("a message of type %u from %s/%u is unexpected and ignored", m->type,
 			role_kind_name(peer->kind), peer->index);
@@ -309,6 +338,21 @@ logins_max(const struct config *c)
 }
 
 static enum err
+make_timers(struct gate *g)
+{
+	struct timeval often = {LIMIT_REPORT_INTERVAL_MS / 1000,
+		LIMIT_REPORT_INTERVAL_MS % 1000 * (suseconds_t)1000};
+
+	g->resume = evtimer_new(g->base, on_resume, g);
+	g->unlinked = evtimer_new(g->base, on_unlinked, g);
+	g->report = event_new(g->base, -1, EV_PERSIST, on_report, g);
+	if (g->resume == NULL || g->unlinked == NULL || g->report == NULL ||
+		event_add(g->report, &often) != 0)
+		return ERR_NOMEM;
+	return OK;
+}
+
+static enum err
 gate_init(struct gate *g, struct role *r)
 {
 	enum err e;
@@ -322,8 +366,13 @@ gate_init(struct gate *g, struct role *r)
 		.ident = version_for_client(),
 		.kex = join_names(&g->config->algorithms.kex, g->kex),
 		.host_keys = g->host_key_algs,
+		.cookie_start = g->kex_word,
 		.ciphers = join_names(&g->config->algorithms.ciphers, g->ciphers),
+		.compression = join_names(&g->config->algorithms.compression, g->compression),
+		.macs = join_names(&g->config->algorithms.macs, g->macs),
 	};
+	if (g->client_transport.compression == NULL)
+		g->client_transport.compression = compression_names();
 	e = gate_links_new(g->base, &links_events, g, &g->links);
 	if (e == OK)
 		e = login_table_new(&(struct login_table_params){.base = g->base,
@@ -333,13 +382,9 @@ gate_init(struct gate *g, struct role *r)
 					    .banner = g->banner,
 					    .logins_max = logins_max(g->config)},
 			&g->logins);
-	if (e != OK)
-		return e;
-	g->resume = evtimer_new(g->base, on_resume, g);
-	g->unlinked = evtimer_new(g->base, on_unlinked, g);
-	if (g->resume == NULL || g->unlinked == NULL)
-		return ERR_NOMEM;
-	return make_listeners(g);
+	if (e == OK)
+		e = make_timers(g);
+	return e == OK ? make_listeners(g) : e;
 }
 
 static void
@@ -357,6 +402,7 @@ gate_clear(struct gate *g)
 		free_event(g->listeners[i]);
 	free_event(g->resume);
 	free_event(g->unlinked);
+	free_event(g->report);
 	free(g->listeners);
 	gate_links_free(g->links);
 	free(g->banner);

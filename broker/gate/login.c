@@ -5,6 +5,7 @@
 
 #include "broker/gate/login_impl.h"
 #include "broker/gate/methods.h"
+#include "broker/messages/sign_request.h"
 #include "common/log.h"
 
 #include <assert.h>
@@ -31,6 +32,17 @@ static const unsigned arrows[LOGIN_STATE_COUNT] = {
 	[LOGIN_HAND_OVER] = ENDS,
 	[LOGIN_CLOSING] = TO(LOGIN_OVER),
 };
+
+void
+login_counts_init(struct login_counts *c, size_t closing_max)
+{
+	*c = (struct login_counts){.closing_max = closing_max};
+	limit_set_max(&c->limits, LIMIT_GATE_GOODBYES, closing_max);
+	limit_set_max(&c->limits, LIMIT_GATE_PACKET_BYTES, LOGIN_LEG_CLIENT_IN_MAX);
+	limit_set_max(&c->limits, LIMIT_GATE_UNREAD_BYTES, LOGIN_LEG_OUT_MAX);
+	limit_set_max(&c->limits, LIMIT_GATE_BANNER_BYTES, LOGIN_BANNER_BYTES_MAX);
+	limit_set_max(&c->limits, LIMIT_GATE_KEY_EXCHANGES, TRANSPORT_EARLY_EXCHANGES_MAX);
+}
 
 static const char *
 state_name(enum login_state state)
@@ -92,10 +104,27 @@ start_timer(struct login *l)
 		log_warn("login id=%s: a timer cannot be set", l->id_text);
 }
 
+static void
+count_closing(struct login *l, enum login_state state)
+{
+	if (l->state == LOGIN_CLOSING && state != LOGIN_CLOSING)
+		l->env->counts->n_closing--;
+	if (l->state != LOGIN_CLOSING && state == LOGIN_CLOSING)
+		l->env->counts->n_closing++;
+	limit_set_now(&l->env->counts->limits, LIMIT_GATE_GOODBYES, l->env->counts->n_closing);
+}
+
+void
+login_hit(const struct login *l, enum limit limit)
+{
+	limit_hit(&l->env->counts->limits, limit);
+}
+
 void
 login_set_state(struct login *l, enum login_state state)
 {
 	assert((arrows[l->state] & TO(state)) != 0 || l->state == state);
+	count_closing(l, state);
 	l->state = state;
 	/* A client is heard in its own turn only, so that its requests are answered in order. */
 	if (state != LOGIN_OVER)
@@ -116,10 +145,10 @@ forget_elsewhere(struct login *l, const char *why)
 	struct msg_conn conn = {.conn = l->id};
 
 	/* Where there is no link there is nobody who remembers. */
-	if (gate_links_to_director(l->env->links, MSG_ENDED, msg_ended_fields, &ended) != OK ||
-		gate_links_to_keyholder(l->env->links, MSG_CONN_FORGET, msg_conn_fields, &conn) !=
-			OK)
-		log_debug("login id=%s: end not reported, a link is down", l->id_text);
+	if (gate_links_to_director(l->env->links, MSG_ENDED, msg_ended_fields, &ended) != OK)
+		log_debug("login id=%s: end not reported, the director is away", l->id_text);
+	if (gate_links_to_keyholder(l->env->links, MSG_CONN_FORGET, msg_conn_fields, &conn) != OK)
+		log_debug("login id=%s: end not reported, the keyholder is away", l->id_text);
 }
 
 static void
@@ -180,6 +209,22 @@ refuse_hand_over(struct login *l, enum ssh_disconnect code, const char *text)
 	login_finish(l, text);
 }
 
+/*
+ * A client gets the time to read it.  Those who are refused and stay may be many, and of one address: beyond so many, a
+ * client has what the socket takes at once.
+ */
+static void
+say_goodbye(struct login *l, enum ssh_disconnect code, const char *words)
+{
+	if (l->env->counts->n_closing <= l->env->counts->closing_max) {
+		login_leg_disconnect(l->client, code, words);
+		return;
+	}
+	login_hit(l, LIMIT_GATE_GOODBYES);
+	login_leg_last_words(l->client, code, words);
+	login_finish(l, words);
+}
+
 /* The node learns nothing of the client's goodbye: its leg is simply closed with the login. */
 void
 login_refuse(struct login *l, enum ssh_disconnect code, const char *text)
@@ -200,7 +245,7 @@ login_refuse(struct login *l, enum ssh_disconnect code, const char *text)
 		login_leg_stop(node_leg_under(l->node));
 		login_leg_cut(node_leg_under(l->node));
 	}
-	login_leg_disconnect(l->client, code, words);
+	say_goodbye(l, code, words);
 }
 
 void
@@ -214,20 +259,7 @@ login_fail_internal(struct login *l, enum err e, const char *what)
 void
 login_ask_signature(struct login *l)
 {
-	const struct kex_transcript *t = &l->exchange.transcript;
-	struct msg_kex_sign m = {
-		.conn = l->id,
-		.request = ++l->request,
-		.method = span_str(kex_method_name(l->exchange.method)),
-		.host_key_alg = span_str(l->exchange.host_key_alg),
-		.client_ident = t->client_ident,
-		.server_ident = t->server_ident,
-		.client_kexinit = t->client_kexinit,
-		.server_kexinit = t->server_kexinit,
-		.client_public = t->client_public,
-		.server_public = t->server_public,
-		.secret = t->secret,
-	};
+	struct msg_kex_sign m = sign_request_of(l->id, ++l->request, &l->exchange);
 	enum err e = gate_links_to_keyholder(l->env->links, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
 
 	/* Without a keyholder the client waits; the next one is asked when it is there. */
@@ -371,6 +403,7 @@ on_grace(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	login_hit(l, LIMIT_LOGIN_GRACE);
 	login_refuse(
 		l, SSH_DISCONNECT_BY_APPLICATION, "login took too long (limits.login_grace_s)");
 }
@@ -384,16 +417,19 @@ on_step_timeout(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (l->state == LOGIN_HAND_OVER) {
+		login_hit(l, LIMIT_HANDOVER_TIMEOUT);
 		login_refuse(l, SSH_DISCONNECT_SERVICE_NOT_AVAILABLE,
 			"no relay took the connection (limits.handover_timeout_s)");
 		return;
 	}
 	if (l->state == LOGIN_DIAL || l->state == LOGIN_ANSWER) {
+		login_hit(l, LIMIT_NODE_LOGIN_TIMEOUT);
 		snprintf(text, sizeof(text), "node %s did not answer in time",
 			node_leg_name(l->node));
 		login_node_lost(l, NODE_FAILURE_TIMEOUT, SSH_DISCONNECT_NONE, text);
 		return;
 	}
+	login_hit(l, LIMIT_PLACEMENT_WAIT);
 	snprintf(text, sizeof(text), "a part of the broker does not answer (%s), please try again",
 		state_name(l->state));
 	login_refuse(l, SSH_DISCONNECT_SERVICE_NOT_AVAILABLE, text);
@@ -437,10 +473,12 @@ login_new(const struct login_env *env, int fd, uint64_t id, const struct addr *c
 	conn_id_text(id, l->id_text);
 	l->client_addr = *client;
 	l->state = LOGIN_KEX;
-	buf_init(&l->payload, LOGIN_LEG_IN_MAX);
+	buf_init(&l->payload, LOGIN_LEG_CLIENT_IN_MAX);
 	e = login_leg_new(env->base, fd, env->client_transport, &client_events, l, &l->client);
-	if (e == OK)
+	if (e == OK) {
+		login_leg_count(l->client, &env->counts->limits);
 		e = make_events(l);
+	}
 	if (e == OK)
 		e = methods_filter(span_str(env->known_methods), &l->methods);
 	if (e != OK) {

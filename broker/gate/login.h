@@ -5,11 +5,21 @@
 #define BROKER_GATE_LOGIN_H
 
 #include "broker/gate/gate_links.h"
+#include "broker/messages/limits.h"
 #include "common/addr.h"
 #include "common/config/config.h"
 #include "common/ssh/transport.h"
 
 struct login;
+
+/* What all logins of a gate count together. */
+struct login_counts {
+	size_t n_closing; /* those that say goodbye */
+	size_t closing_max; /* more of them are not waited for */
+	struct limit_report limits;
+};
+
+void login_counts_init(struct login_counts *c, size_t closing_max);
 
 /* What all logins of a gate share.  Borrowed for their lives. */
 struct login_env {
@@ -17,6 +27,7 @@ struct login_env {
 	const struct config *config;
 	struct gate_links *links;
 	const struct transport_config *client_transport;
+	struct login_counts *counts;
 	const char *banner; /* shown before the first answer; NULL: none */
 	const char *known_methods; /* what nodes answered to "none" so far; "" when unknown */
 	/* The login is over, handed over or ended; free it later, not within this call. */

@@ -60,10 +60,18 @@ explain_no_methods(struct login *l)
 	buf_clear(&b);
 }
 
+/* As sshd: the first request may ask for the methods; whoever goes on asking is no client that wants to log in. */
 static bool
-counts_as_try(const struct auth_request *rq)
+counts_as_try(const struct login *l, const struct auth_request *rq)
 {
-	return rq->kind != AUTH_NONE;
+	return rq->kind != AUTH_NONE || l->n_requests > 1;
+}
+
+static void
+refuse_tries(struct login *l, const char *text)
+{
+	login_hit(l, LIMIT_AUTH_TRIES);
+	login_refuse(l, SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, text);
 }
 
 void
@@ -73,11 +81,11 @@ login_answer_failure(struct login *l, bool partial)
 	struct buf b = {0};
 	enum err e;
 
-	if (auth_request_parse(buf_span(&l->payload), &rq) == OK && !partial && counts_as_try(&rq))
+	if (auth_request_parse(buf_span(&l->payload), &rq) == OK && !partial &&
+		counts_as_try(l, &rq))
 		l->n_failures++;
 	if (l->n_failures > l->env->config->limits.auth_tries_max) {
-		login_refuse(l, SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
-			"too many authentication failures (limits.auth_tries_max)");
+		refuse_tries(l, "too many authentication failures (limits.auth_tries_max)");
 		return;
 	}
 	if (l->methods.len == 0)
@@ -140,6 +148,10 @@ on_request(struct login *l, struct span payload)
 	}
 	if (!accept_user(l, &rq))
 		return;
+	if (++l->n_requests > l->env->config->limits.auth_tries_max * LOGIN_REQUESTS_PER_TRY) {
+		refuse_tries(l, "too many authentication requests (limits.auth_tries_max)");
+		return;
+	}
 	show_banner(l);
 	if (!login_is_alive(l))
 		return;

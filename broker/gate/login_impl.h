@@ -5,6 +5,7 @@
  *	login_auth.c	the client's requests, and what is done for each
  *	login_node.c	placement, the node's answers, the next node when one fails
  *	login_handover.c	the end of a good login
+ *	login_table.c	all logins
  */
 #ifndef BROKER_GATE_LOGIN_IMPL_H
 #define BROKER_GATE_LOGIN_IMPL_H
@@ -14,6 +15,7 @@
 #include "broker/gate/node_leg.h"
 #include "common/ssh/auth_msg.h"
 #include "common/ssh/key.h"
+#include "common/table.h"
 
 /*
  *	KEX --> AUTH --> PLACE --> DIAL --> OFFER --> PROVE --> ANSWER --> HAND_OVER --> OVER
@@ -40,6 +42,11 @@ enum login_state {
 /* Banners that are remembered so that a second node's copy is not shown, and what all of a login's may have. */
 #define LOGIN_BANNERS_MAX 8
 #define LOGIN_BANNER_BYTES_MAX ((size_t)256 * 1024)
+/*
+ * Requests per limits.auth_tries_max: one that brings a question, or word that a key is good, fails nowhere and costs the
+ * node and the keyholder as much as one that does.
+ */
+#define LOGIN_REQUESTS_PER_TRY 4
 /* What is said to the client: a text of another role's, and the connection's id. */
 #define LOGIN_TEXT_MAX (MSG_TEXT_MAX + 32)
 
@@ -53,6 +60,7 @@ struct login_offer {
 
 struct login {
 	const struct login_env *env;
+	struct table_entry entry; /* by id; login_table.c's */
 	struct login *next; /* in the list of those that are over */
 	uint64_t id;
 	char id_text[CONN_ID_TEXT_SIZE];
@@ -73,7 +81,7 @@ struct login {
 	struct buf payload; /* the client's request that is being worked on */
 	bool kbdint_open; /* the node has asked the user something */
 	bool secret_sent; /* a password or an answer went to the present node */
-	unsigned n_failures;
+	unsigned n_requests, n_failures;
 	struct buf methods; /* what can continue, filtered */
 
 	struct node_leg *node;
@@ -102,6 +110,8 @@ struct login {
 
 /* Change the state; starts the state's timer. */
 void login_set_state(struct login *l, enum login_state state);
+/* A limit was reached. */
+void login_hit(const struct login *l, enum limit limit);
 /* False: its end has begun, and nothing more may be done for it. */
 bool login_is_alive(const struct login *l);
 /* Something of our own failed. */

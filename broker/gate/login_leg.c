@@ -36,6 +36,7 @@ struct login_leg {
 	bool shut; /* our half is closed: all is written */
 	bool dead;
 	enum err why; /* what on_dead will say at the end of the goodbye */
+	struct limit_report *limits; /* NULL: nobody counts */
 };
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
@@ -72,7 +73,8 @@ login_leg_new(struct event_base *base, int fd, const struct transport_config *co
 	l->role = config->role;
 	l->events = events;
 	l->arg = arg;
-	buf_init(&l->in, LOGIN_LEG_IN_MAX);
+	buf_init(&l->in,
+		l->role == TRANSPORT_SERVER ? LOGIN_LEG_CLIENT_IN_MAX : LOGIN_LEG_NODE_IN_MAX);
 	/* Failing to set it costs latency only. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	e = transport_new(config, &l->transport);
@@ -122,6 +124,19 @@ struct transport *
 login_leg_transport(struct login_leg *l)
 {
 	return l->transport;
+}
+
+void
+login_leg_count(struct login_leg *l, struct limit_report *limits)
+{
+	l->limits = limits;
+}
+
+static void
+hit(struct login_leg *l, enum limit limit)
+{
+	if (l->limits != NULL)
+		limit_hit(l->limits, limit);
 }
 
 static void
@@ -244,6 +259,8 @@ may_take(struct login_leg *l)
 {
 	if (l->held || l->stopped || l->saying_goodbye || l->in.len == 0)
 		return false;
+	if (is_clogged(l) && !l->clogged)
+		hit(l, LIMIT_GATE_UNREAD_BYTES);
 	l->clogged = is_clogged(l);
 	return !l->clogged;
 }
@@ -288,6 +305,9 @@ say_goodbye(struct login_leg *l, enum err why)
 static void
 fail(struct login_leg *l, enum err why)
 {
+	if (why == ERR_LIMIT &&
+		transport_failure(l->transport)->code == SSH_DISCONNECT_KEY_EXCHANGE_FAILED)
+		hit(l, LIMIT_GATE_KEY_EXCHANGES);
 	if (l->role == TRANSPORT_SERVER) {
 		say_goodbye(l, why);
 		return;
@@ -346,12 +366,13 @@ on_full(struct login_leg *l)
 {
 	/* What was released in this very turn of the loop is taken first. */
 	work(l);
-	if (l->stopped || l->saying_goodbye || l->in.len < LOGIN_LEG_IN_MAX)
+	if (l->stopped || l->saying_goodbye || l->in.len < l->in.max)
 		return;
 	if (l->held || l->clogged || transport_waits_for_signature(l->transport)) {
 		(void)event_del(l->read_event);
 		return;
 	}
+	hit(l, LIMIT_GATE_PACKET_BYTES);
 	transport_disconnect(
 		l->transport, SSH_DISCONNECT_PROTOCOL_ERROR, "packet too long before the login");
 	fail(l, ERR_LIMIT);
@@ -362,7 +383,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct login_leg *l = arg;
 	uint8_t *at;
-	size_t room = LOGIN_LEG_IN_MAX - l->in.len;
+	size_t room = l->in.max - l->in.len;
 	ssize_t n;
 
 	(void)fd;

@@ -4,13 +4,19 @@
 #ifndef BROKER_GATE_LOGIN_LEG_H
 #define BROKER_GATE_LOGIN_LEG_H
 
+#include "broker/messages/limits.h"
 #include "common/addr.h"
+#include "common/ssh/packet.h"
 #include "common/ssh/transport.h"
 
 #include <event2/event.h>
 
-/* What a peer may send ahead before it is authenticated, in bytes; a longer packet ends the leg. */
-#define LOGIN_LEG_IN_MAX ((size_t)72 * 1024)
+/*
+ * What a peer may send ahead before the login, in bytes; a longer packet ends the leg.  A client is a stranger, a node was
+ * configured, and its banner may fill a packet.
+ */
+#define LOGIN_LEG_CLIENT_IN_MAX ((size_t)72 * 1024)
+#define LOGIN_LEG_NODE_IN_MAX PACKET_SIZE_MAX
 /* Once so much waits to be read by a peer, nothing more is taken from it. */
 #define LOGIN_LEG_OUT_MAX ((size_t)128 * 1024)
 
@@ -32,6 +38,8 @@ MUST_CHECK enum err login_leg_new(struct event_base *base, int fd,
 void login_leg_free(struct login_leg *l);
 
 struct transport *login_leg_transport(struct login_leg *l);
+/* Where limits are counted that the leg reaches.  Borrowed for the leg's life. */
+void login_leg_count(struct login_leg *l, struct limit_report *limits);
 
 /* Queue a packet and write what can be written. */
 MUST_CHECK enum err login_leg_send(struct login_leg *l, struct span payload);
@@ -39,8 +47,8 @@ MUST_CHECK enum err login_leg_send(struct login_leg *l, struct span payload);
 void login_leg_flush(struct login_leg *l);
 
 /*
- * While a leg is held nothing is taken from what arrived.  It is still received, up to LOGIN_LEG_IN_MAX: a peer that leaves
- * while it is held is dead at once.  Released, it goes on from the loop.
+ * While a leg is held nothing is taken from what arrived.  It is still received, up to the limit above: a peer that
+ * leaves while it is held is dead at once.  Released, it goes on from the loop.
  */
 void login_leg_hold(struct login_leg *l, bool hold);
 

@@ -105,6 +105,7 @@ login_on_placed(struct login *l, const struct msg_placed *m, int fd)
 		.user = l->user,
 		.client_ident = transport_peer_ident(login_leg_transport(l->client)),
 		.client_cipher = transport_cipher(login_leg_transport(l->client), CIPHER_OPEN),
+		.client_mac = transport_mac(login_leg_transport(l->client), CIPHER_OPEN),
 	};
 	enum err e;
 
@@ -123,10 +124,12 @@ login_on_placed(struct login *l, const struct msg_placed *m, int fd)
 	l->n_old_banners = l->n_banners;
 	login_drop_offer(l);
 	e = node_leg_new(l->env->base, fd, &params, &node_events, l, &l->node);
-	if (e != OK)
+	if (e != OK) {
 		login_fail_internal(l, e, "node leg");
-	else
-		login_set_state(l, LOGIN_DIAL);
+		return;
+	}
+	login_leg_count(node_leg_under(l->node), &l->env->counts->limits);
+	login_set_state(l, LOGIN_DIAL);
 }
 
 void
@@ -226,6 +229,7 @@ on_banner(void *arg, struct span payload)
 		return;
 	l->n_banner_bytes += payload.len;
 	if (l->n_banner_bytes > LOGIN_BANNER_BYTES_MAX) {
+		login_hit(l, LIMIT_GATE_BANNER_BYTES);
 		login_node_lost(l, NODE_FAILURE_PROTOCOL, SSH_DISCONNECT_NONE,
 			"the node sent too many banners");
 		return;
@@ -292,6 +296,8 @@ on_failure(struct login *l, const struct auth_request *rq, struct span payload)
 		return;
 	}
 	if (failure.partial_success) {
+		/* Who gets on is no stranger who floods. */
+		l->n_requests = 0;
 		add_method(l, rq);
 		keep_proof(l, rq);
 	}
@@ -415,8 +421,10 @@ reason_to_end(const struct login *l, enum ssh_disconnect code)
 		return "a password was sent to it already, so no other node is tried";
 	if (code != SSH_DISCONNECT_NONE && l->node_has_answered)
 		return "";
-	if (l->attempt >= l->env->config->limits.node_tries_max)
+	if (l->attempt >= l->env->config->limits.node_tries_max) {
+		login_hit(l, LIMIT_NODE_TRIES);
 		return "and so did others before it (limits.node_tries_max)";
+	}
 	return NULL;
 }
 

@@ -3,8 +3,8 @@
  */
 #include "broker/gate/login_table.h"
 
+#include "broker/gate/login_impl.h"
 #include "common/conn_id.h"
-#include "common/id_table.h"
 #include "common/log.h"
 
 #include <stdio.h>
@@ -14,22 +14,34 @@
 struct login_table {
 	struct login_env env;
 	char known_methods[MSG_METHODS_MAX + 1];
-	struct id_table *logins;
+	struct table by_id;
+	struct login_counts counts;
 	size_t logins_max, served_max;
 	struct login *over; /* to be freed by the reaper */
 	struct event *reaper;
 };
 
-/* How many are served; those after them are told so. */
+/* How many may be told why they are not served. */
+static size_t
+refusals_max(const struct login_table_params *p)
+{
+	return p->logins_max / 4 < LOGIN_TABLE_REFUSALS_MAX ? p->logins_max / 4
+							    : LOGIN_TABLE_REFUSALS_MAX;
+}
+
 static size_t
 served_max(const struct login_table_params *p)
 {
-	size_t refusals = p->logins_max / 4 < LOGIN_TABLE_REFUSALS_MAX ? p->logins_max / 4
-								       : LOGIN_TABLE_REFUSALS_MAX;
-	size_t rest = p->logins_max - refusals;
+	size_t rest = p->logins_max - refusals_max(p);
 
 	return rest < p->config->limits.unauthenticated_max ? rest
 							    : p->config->limits.unauthenticated_max;
+}
+
+static struct login *
+login_of(struct table_entry *e)
+{
+	return e != NULL ? TABLE_OWNER(e, struct login, entry) : NULL;
 }
 
 static void
@@ -53,8 +65,10 @@ on_over(void *arg, struct login *l)
 {
 	struct login_table *t = arg;
 
-	if (id_table_remove(t->logins, login_id(l)) != NULL)
+	if (login_table_find(t, login_id(l)) == l) {
+		table_remove(&t->by_id, &l->entry);
 		login_push(&t->over, l);
+	}
 	event_active(t->reaper, 0, 0);
 }
 
@@ -71,6 +85,7 @@ login_table_new(const struct login_table_params *params, struct login_table **ou
 		.config = params->config,
 		.links = params->links,
 		.client_transport = params->client_transport,
+		.counts = &t->counts,
 		.banner = params->banner,
 		.known_methods = t->known_methods,
 		.on_over = on_over,
@@ -78,7 +93,8 @@ login_table_new(const struct login_table_params *params, struct login_table **ou
 	};
 	t->logins_max = params->logins_max;
 	t->served_max = served_max(params);
-	e = id_table_new(params->logins_max, &t->logins);
+	login_counts_init(&t->counts, refusals_max(params));
+	e = table_init(&t->by_id, params->logins_max);
 	if (e == OK) {
 		t->reaper = event_new(params->base, -1, 0, on_reap, t);
 		e = t->reaper != NULL ? OK : ERR_NOMEM;
@@ -94,15 +110,16 @@ login_table_new(const struct login_table_params *params, struct login_table **ou
 void
 login_table_free(struct login_table *t)
 {
-	struct login *l;
-	size_t at = 0;
+	struct login *l, *next;
 
 	if (t == NULL)
 		return;
-	while (t->logins != NULL && (l = id_table_next(t->logins, &at)) != NULL)
+	for (l = login_of(t->by_id.first); l != NULL; l = next) {
+		next = login_of(l->entry.next);
 		login_free(l);
+	}
 	free_over(t);
-	id_table_free(t->logins);
+	table_clear(&t->by_id);
 	if (t->reaper != NULL)
 		event_free(t->reaper);
 	free(t);
@@ -111,13 +128,13 @@ login_table_free(struct login_table *t)
 size_t
 login_table_count(const struct login_table *t)
 {
-	return id_table_count(t->logins);
+	return t->by_id.n;
 }
 
 struct login *
 login_table_find(const struct login_table *t, uint64_t id)
 {
-	return id_table_get(t->logins, id);
+	return login_of(table_find(&t->by_id, span_of(&id, sizeof(id))));
 }
 
 static void
@@ -133,11 +150,13 @@ announce(struct login_table *t, const struct login *l, const struct addr *client
 enum err
 login_table_add(struct login_table *t, int fd, const struct addr *client)
 {
-	size_t n = id_table_count(t->logins);
+	size_t n = t->by_id.n, n_served = n - t->counts.n_closing;
 	struct login *l;
 	uint64_t id;
 	enum err e;
 
+	if (n_served >= t->served_max || n >= t->logins_max)
+		limit_hit(&t->counts.limits, LIMIT_UNAUTHENTICATED);
 	if (n >= t->logins_max) {
 		close(fd);
 		return OK;
@@ -150,17 +169,33 @@ login_table_add(struct login_table *t, int fd, const struct addr *client)
 	e = login_new(&t->env, fd, id, client, &l);
 	if (e != OK)
 		return e;
-	e = id_table_add(t->logins, id, l);
+	e = table_add(&t->by_id, &l->entry, span_of(&l->id, sizeof(l->id)));
 	if (e != OK) {
 		login_free(l);
 		return e;
 	}
 	announce(t, l, client);
-	if (n >= t->served_max)
+	if (n_served >= t->served_max)
 		login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS,
 			"too many people are logging in at once (limits.unauthenticated_max), "
 			"please try again in a moment");
 	return OK;
+}
+
+/* --- limits --- */
+
+static bool
+send_use(void *arg, const struct msg_limit_use *m)
+{
+	struct login_table *t = arg;
+
+	return gate_links_to_director(t->env.links, MSG_LIMIT_USE, msg_limit_use_fields, m) == OK;
+}
+
+void
+login_table_report(struct login_table *t)
+{
+	limit_report_send(&t->counts.limits, send_use, t);
 }
 
 /* --- messages --- */
@@ -320,19 +355,25 @@ login_table_on_message(struct login_table *t, const struct role_peer *peer, stru
 void
 login_table_on_link_up(struct login_table *t, const struct role_peer *peer)
 {
-	struct login *l;
-	size_t at = 0;
+	struct login *l, *next;
 
-	while ((l = id_table_next(t->logins, &at)) != NULL)
+	if (peer->kind == ROLE_DIRECTOR)
+		limit_report_again(&t->counts.limits);
+	for (l = login_of(t->by_id.first); l != NULL; l = next) {
+		/* It may end by what it hears. */
+		next = login_of(l->entry.next);
 		login_on_link_up(l, peer);
+	}
 }
 
 void
 login_table_on_link_down(struct login_table *t, const struct role_peer *peer)
 {
-	struct login *l;
-	size_t at = 0;
+	struct login *l, *next;
 
-	while ((l = id_table_next(t->logins, &at)) != NULL)
+	for (l = login_of(t->by_id.first); l != NULL; l = next) {
+		/* It may end by what it hears. */
+		next = login_of(l->entry.next);
 		login_on_link_down(l, peer);
+	}
 }

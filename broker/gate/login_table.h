@@ -39,6 +39,9 @@ bool login_table_on_message(
 void login_table_on_link_up(struct login_table *t, const struct role_peer *peer);
 void login_table_on_link_down(struct login_table *t, const struct role_peer *peer);
 
+/* Tell the director of limits that were reached since the last time; to be called every LIMIT_REPORT_INTERVAL_MS. */
+void login_table_report(struct login_table *t);
+
 size_t login_table_count(const struct login_table *t);
 /* Borrowed until the next turn of the loop; NULL when it is over. */
 struct login *login_table_find(const struct login_table *t, uint64_t id);

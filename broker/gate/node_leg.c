@@ -27,6 +27,7 @@ struct node_leg {
 	struct buf host_keys; /* packed blobs */
 	char host_key_algs[NAMES_MAX];
 	char ciphers[NAMES_MAX];
+	char macs[NAMES_MAX];
 	char kex[NAMES_MAX];
 	char *user;
 	char *name;
@@ -102,24 +103,31 @@ append_names(char *out, const char *const *names, size_t n)
 	}
 }
 
-/* With the client's cipher on this leg too, packets are re-encrypted where they stand. */
+/* The configured names, or all; with what is first already not a second time. */
+static void
+append_configured(char *out, const struct config_list *configured, const char *all)
+{
+	struct span left = span_str(all), name;
+	char text[NAMES_MAX];
+	const char *one = text;
+
+	append_names(out, (const char *const *)configured->items, configured->n);
+	while (configured->n == 0 && wire_namelist_next(&left, &name)) {
+		snprintf(text, sizeof(text), "%.*s", (int)name.len, (const char *)name.ptr);
+		append_names(out, &one, 1);
+	}
+}
+
+/* With the client's cipher and MAC on this leg too, packets are re-encrypted where they stand. */
 static void
 make_ciphers(struct node_leg *n, const struct node_leg_params *p)
 {
-	const struct config_list *configured = &p->config->algorithms.ciphers;
-	struct span all = span_str(cipher_names()), name;
-
 	if (p->client_cipher != CIPHER_NONE)
 		snprintf(n->ciphers, NAMES_MAX, "%s", cipher_info(p->client_cipher)->name);
-	if (configured->n > 0) {
-		append_names(n->ciphers, (const char *const *)configured->items, configured->n);
-		return;
-	}
-	while (wire_namelist_next(&all, &name)) {
-		const char *text = cipher_info(cipher_by_name(name))->name;
-
-		append_names(n->ciphers, &text, 1);
-	}
+	append_configured(n->ciphers, &p->config->algorithms.ciphers, cipher_names());
+	if (p->client_mac != MAC_NONE)
+		snprintf(n->macs, NAMES_MAX, "%s", mac_info(p->client_mac)->name);
+	append_configured(n->macs, &p->config->algorithms.macs, mac_names());
 }
 
 static void
@@ -136,6 +144,7 @@ make_transport_config(struct node_leg *n, const struct node_leg_params *p)
 		.kex = kex->n > 0 ? n->kex : NULL,
 		.host_keys = n->host_key_algs,
 		.ciphers = n->ciphers,
+		.macs = n->macs,
 		.host_key_ok = host_key_ok,
 		.host_key_arg = n,
 	};

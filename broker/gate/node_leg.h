@@ -29,6 +29,7 @@ struct node_leg_params {
 	const char *user; /* the login name on the node */
 	struct span client_ident; /* the client's identification */
 	enum cipher_kind client_cipher; /* is offered first */
+	enum mac_kind client_mac; /* likewise */
 };
 
 /* Takes fd, also on failure.  *out is owned; free it outside of its callbacks. */

@@ -6,6 +6,7 @@
 #include "broker/keyholder/requests.h"
 #include "common/ipc/ipc.h"
 #include "common/log.h"
+#include "common/ssh/wire.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ struct asker {
 
 struct askers {
 	struct event_base *base;
+	struct event *timer;
 	struct core *core;
 	struct asker *first;
 	size_t n;
@@ -41,15 +43,48 @@ is_linked(void *arg, const struct role_peer *peer)
 	return find(arg, peer) != NULL;
 }
 
+static enum err
+tell_word(struct asker *asker)
+{
+	struct buf body = {0};
+	enum err e = requests_kex_word(asker->all->core, &asker->who, &body);
+
+	if (e == OK)
+		e = ipc_send(asker->ipc, MSG_KEX_WORD, buf_span(&body), NULL, 0);
+	buf_clear(&body);
+	return e;
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	const struct askers *l = arg;
+
+	(void)fd;
+	(void)what;
+	/* A link that cannot take it is closed by itself. */
+	for (struct asker *asker = l->first; asker != NULL; asker = asker->next) {
+		if (asker->who.kind == ROLE_GATE)
+			(void)!tell_word(asker);
+	}
+}
+
 enum err
 askers_new(struct event_base *base, struct core *core, struct askers **out)
 {
+	/* Twice in the time that a word has, so that gates are never far behind. */
+	static const struct timeval interval = {FRESH_PERIOD_S / 2, 0};
 	struct askers *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return ERR_NOMEM;
 	l->base = base;
 	l->core = core;
+	l->timer = event_new(base, -1, EV_PERSIST, on_timer, l);
+	if (l->timer == NULL || event_add(l->timer, &interval) != 0) {
+		askers_free(l);
+		return ERR_NOMEM;
+	}
 	core->is_linked = is_linked;
 	core->is_linked_arg = l;
 	*out = l;
@@ -76,6 +111,8 @@ askers_free(struct askers *l)
 		return;
 	while (l->first != NULL)
 		drop(l->first);
+	if (l->timer != NULL)
+		event_free(l->timer);
 	free(l);
 }
 
@@ -113,19 +150,26 @@ warn(struct asker *asker, uint16_t type)
 
 /*
  * A gate says that a connection is a relay's now before it hands it over, but on another link than the one that the
- * relay then asks on: what gates have said so far is heard first.
+ * relay then asks on: what the gate has said so far is heard first.  No other gate is, and none without need: it may have
+ * said much that takes long.
  */
 static void
-hear_gates(const struct askers *l)
+hear_gate_of(const struct askers *l, struct span body)
 {
-	struct asker *asker, *next;
+	struct wire_reader r = wire_reader_of(body);
+	const struct session *session;
+	struct asker *asker;
+	uint64_t conn;
 
-	for (asker = l->first; asker != NULL; asker = next) {
-		/* It may lose its link by what it says. */
-		next = asker->next;
-		if (asker->who.kind == ROLE_GATE)
-			ipc_pump(asker->ipc);
-	}
+	/* All that a relay says begins so. */
+	if (wire_get_u64(&r, &conn) != OK)
+		return;
+	session = sessions_find(l->core->sessions, conn);
+	if (session == NULL || session->owner.kind != ROLE_GATE)
+		return;
+	asker = find(l, &session->owner);
+	if (asker != NULL)
+		ipc_pump(asker->ipc);
 }
 
 static void
@@ -136,7 +180,7 @@ on_message(void *arg, struct ipc_message *m)
 	enum err e;
 
 	if (asker->who.kind == ROLE_RELAY)
-		hear_gates(asker->all);
+		hear_gate_of(asker->all, m->body);
 	e = requests_handle(asker->all->core, &asker->who, m->type, m->body, &reply);
 	if (reply.err == ERR_PROTO)
 		warn(asker, m->type);
@@ -158,8 +202,10 @@ static enum err
 greet(struct asker *asker)
 {
 	struct buf body = {0};
-	enum err e = requests_host_keys(asker->all->core, &body);
+	enum err e = asker->who.kind == ROLE_GATE ? tell_word(asker) : OK;
 
+	if (e == OK)
+		e = requests_host_keys(asker->all->core, &body);
 	if (e == OK)
 		e = ipc_send(asker->ipc, MSG_HOST_KEYS, buf_span(&body), NULL, 0);
 	buf_clear(&body);

@@ -24,12 +24,6 @@ is_kexinit(struct span s)
 }
 
 static bool
-is_public(struct span s)
-{
-	return s.len > 0 && s.len <= KEX_PUBLIC_MAX;
-}
-
-static bool
 is_secret(struct span s)
 {
 	struct wire_reader r = wire_reader_of(s);
@@ -44,11 +38,12 @@ is_secret(struct span s)
  * could hardly serve anybody.
  */
 static bool
-is_transcript(const struct msg_kex_sign *m)
+is_transcript(enum kex_method method, const struct msg_kex_sign *m)
 {
 	return is_ident(m->client_ident) && is_ident(m->server_ident) &&
 		is_kexinit(m->client_kexinit) && is_kexinit(m->server_kexinit) &&
-		is_public(m->client_public) && is_public(m->server_public) && is_secret(m->secret);
+		kex_public_is_sound(method, m->client_public) &&
+		kex_public_is_sound(method, m->server_public) && is_secret(m->secret);
 }
 
 static enum err
@@ -93,11 +88,18 @@ static enum err
 begin_session(struct core *c, const struct role_peer *asker, const struct msg_kex_sign *m,
 	const struct kex_hash *hash)
 {
+	struct fresh_query q = core_fresh_query(c, asker);
 	struct session *session;
 	enum err e = sessions_add(c->sessions, m->conn, asker, &session);
 
 	if (e != OK)
 		return e;
+	e = fresh_admit(sessions_fresh_of(c->sessions, asker), &q, m->server_kexinit, hash);
+	if (e != OK) {
+		sessions_forget(c->sessions, session);
+		return e;
+	}
+	session->begun_at_s = q.now_s;
 	session->id = *hash;
 	session->host_key = keys_host_for(c->keys, m->host_key_alg);
 	note_algorithm(session, m->host_key_alg);
@@ -113,7 +115,7 @@ sign(const struct privkey *key, const struct msg_kex_sign *m, struct kex_hash *h
 
 	if (method == KEX_NONE)
 		return ERR_UNSUPPORTED;
-	if (!is_transcript(m))
+	if (!is_transcript(method, m))
 		return ERR_FORMAT;
 	e = hash_of(method, m, pubkey_blob(privkey_public(key)), hash);
 	if (e == OK)
@@ -140,5 +142,7 @@ kex_sign(struct core *c, const struct role_peer *asker, const struct msg_kex_sig
 		note_algorithm(session, m->host_key_alg);
 	if (e == OK)
 		*host_key = pubkey_blob(privkey_public(key));
+	else
+		buf_clear(signature);
 	return e;
 }

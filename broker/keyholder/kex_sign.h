@@ -13,7 +13,7 @@
  * sessions outlive a keyholder, but that makes nothing known.
  *
  * ERR_UNSUPPORTED: a method or algorithm that we do not have.  ERR_FORMAT: m is no transcript.  ERR_PROTO: another's
- * connection.  ERR_LIMIT: too many connections.
+ * connection.  ERR_LIMIT: too many connections.  ERR_TIMEOUT, ERR_EXISTS: not fresh, as fresh_admit() has it.
  */
 MUST_CHECK enum err kex_sign(struct core *c, const struct role_peer *asker,
 	const struct msg_kex_sign *m, struct buf *signature, struct span *host_key);

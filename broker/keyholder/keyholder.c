@@ -16,16 +16,32 @@
 struct keyholder {
 	struct core core;
 	struct askers *askers;
+	uint64_t
+		steady_offset_s; /* of the machine's clock to the time since its start, when we began */
 };
+
+static uint64_t
+read_clock_s(clockid_t id)
+{
+	struct timespec now = {0};
+
+	clock_gettime(id, &now);
+	return now.tv_sec > 0 ? (uint64_t)now.tv_sec : 0;
+}
 
 static uint64_t
 wall_clock_s(void *arg)
 {
-	struct timespec now;
-
 	(void)arg;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return now.tv_sec > 0 ? (uint64_t)now.tv_sec : 0;
+	return read_clock_s(CLOCK_REALTIME);
+}
+
+static uint64_t
+steady_clock_s(void *arg)
+{
+	const struct keyholder *k = arg;
+
+	return k->steady_offset_s + read_clock_s(CLOCK_BOOTTIME);
 }
 
 /*
@@ -45,11 +61,14 @@ lock_memory(void)
 			"memory is locked in part: the limit of locked memory could not be raised");
 }
 
-/* A connection is in the table from its first key exchange until it ends. */
-static size_t
-connections_max(const struct config *c)
+/* A gate may have twice as many as are served: the end of some is still on its way. */
+static struct sessions_limits
+sessions_limits_of(const struct config *c)
 {
-	return (size_t)c->limits.connections_max + c->limits.unauthenticated_max;
+	return (struct sessions_limits){
+		.per_gate_max = 2 * (size_t)c->limits.unauthenticated_max,
+		.relayed_max = c->limits.connections_max,
+	};
 }
 
 static void
@@ -60,25 +79,17 @@ on_link(void *arg, const struct role_peer *peer, int fd)
 	askers_add(k->askers, peer, fd);
 }
 
-/* Keys stay as they were read: the files are out of reach now. */
-static void
-on_config(void *arg, const struct config *c)
-{
-	struct keyholder *k = arg;
-
-	k->core.config = c;
-	sessions_set_max(k->core.sessions, connections_max(c));
-}
-
 static enum err
 start(struct keyholder *k, struct role *r, struct keys *keys)
 {
+	struct sessions_limits limits = sessions_limits_of(role_config(r));
 	enum err e;
 
 	k->core.config = role_config(r);
 	k->core.keys = keys;
-	k->core.clock.now_s = wall_clock_s;
-	e = sessions_new(connections_max(role_config(r)), &k->core.sessions);
+	k->steady_offset_s = read_clock_s(CLOCK_REALTIME) - read_clock_s(CLOCK_BOOTTIME);
+	k->core.clock = (struct keyholder_clock){wall_clock_s, steady_clock_s, k};
+	e = sessions_new(&limits, &k->core.sessions);
 	if (e == OK)
 		e = askers_new(role_base(r), &k->core, &k->askers);
 	if (e == OK)
@@ -91,7 +102,7 @@ start(struct keyholder *k, struct role *r, struct keys *keys)
 int
 keyholder_main(struct role *r)
 {
-	static const struct role_callbacks callbacks = {.on_link = on_link, .on_config = on_config};
+	static const struct role_callbacks callbacks = {.on_link = on_link};
 	struct keyholder k = {0};
 	struct keys *keys = NULL;
 	int code = 1;

@@ -7,16 +7,21 @@
 #include "common/ssh/wire.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
+
+#define WORD_KEY_LABEL "sshbroker kexinit word v1"
 
 struct keys {
 	struct privkey *host[CONFIG_HOST_KEYS_MAX];
 	size_t n;
 	struct privkey *ca;
+	uint8_t word_key[PRIVKEY_SECRET_SIZE];
 	char algorithms[KEYS_ALGORITHMS_SIZE];
 	struct buf blobs;
 };
 
+/* The first counts: a second one of its type is announced to clients and waits to take its place. */
 static const struct privkey *
 host_of_type(const struct keys *k, enum key_type type)
 {
@@ -28,10 +33,10 @@ host_of_type(const struct keys *k, enum key_type type)
 }
 
 static enum err
-check_types(const struct keys *k)
+check_different(const struct keys *k)
 {
 	for (size_t i = 0; i < k->n; i++) {
-		if (host_of_type(k, pubkey_type(privkey_public(k->host[i]))) != k->host[i])
+		if (keys_host_by_blob(k, pubkey_blob(privkey_public(k->host[i]))) != k->host[i])
 			return ERR_EXISTS;
 	}
 	return OK;
@@ -100,11 +105,13 @@ keys_new(struct privkey *const *host, size_t n, struct privkey *ca,
 	for (k->n = 0; k->n < n; k->n++)
 		k->host[k->n] = host[k->n];
 	k->ca = ca;
-	e = check_types(k);
+	e = check_different(k);
 	if (e == OK)
 		e = list_algorithms(k, preferred);
 	if (e == OK)
 		e = list_blobs(k);
+	if (e == OK)
+		e = privkey_derive(k->ca, WORD_KEY_LABEL, k->word_key);
 	if (e == OK)
 		*out = k;
 	else
@@ -143,7 +150,7 @@ keys_load(const struct config *c, struct keys **out)
 	}
 	e = keys_new(host, n, ca, &c->algorithms.host_keys, out);
 	if (e != OK)
-		log_error("keys %s: the host keys must be of different types, and one must fit "
+		log_error("keys %s: the host keys must be different ones, and one must fit "
 			  "algorithms.host_keys",
 			err_text(e));
 	return e;
@@ -157,6 +164,7 @@ keys_free(struct keys *k)
 	free_all(k->host, k->n);
 	privkey_free(k->ca);
 	buf_clear(&k->blobs);
+	OPENSSL_cleanse(k->word_key, sizeof(k->word_key));
 	free(k);
 }
 
@@ -182,6 +190,12 @@ const struct privkey *
 keys_user_ca(const struct keys *k)
 {
 	return k->ca;
+}
+
+struct span
+keys_word_key(const struct keys *k)
+{
+	return span_of(k->word_key, sizeof(k->word_key));
 }
 
 const char *

@@ -98,7 +98,7 @@ set_text(char *out, size_t size, struct span s)
 
 /* Takes key. */
 static enum err
-new_offer(const struct core *c, const struct msg_offer *m, struct pubkey *key, struct offer **out)
+new_offer(const struct msg_offer *m, struct pubkey *key, struct offer **out)
 {
 	struct offer *o = calloc(1, sizeof(*o));
 	enum err e;
@@ -110,7 +110,6 @@ new_offer(const struct core *c, const struct msg_offer *m, struct pubkey *key, s
 	o->key = key;
 	o->client = m->client;
 	o->source = m->source;
-	o->made_at_s = c->clock.now_s(c->clock.arg);
 	set_text(o->user, sizeof(o->user), m->user);
 	set_text(o->algorithm, sizeof(o->algorithm), m->algorithm);
 	set_text(o->node, sizeof(o->node), m->node_identity);
@@ -141,7 +140,7 @@ offer_key(struct core *c, struct session *session, const struct msg_offer *m, st
 	struct buf *certificate)
 {
 	struct offer *offer;
-	enum err e = new_offer(c, m, key, &offer);
+	enum err e = new_offer(m, key, &offer);
 
 	if (e != OK)
 		return e;
@@ -163,6 +162,8 @@ offer_make(struct core *c, const struct role_peer *asker, const struct msg_offer
 	struct pubkey *key;
 	enum err e = sessions_get(c->sessions, m->conn, asker, &session);
 
+	if (e == OK && core_session_is_late(c, session))
+		e = ERR_TIMEOUT;
 	if (e == OK && session->n_offers >= offers_max(c->config))
 		e = ERR_LIMIT;
 	if (e == OK)

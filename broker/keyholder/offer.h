@@ -18,7 +18,7 @@ unsigned offers_max(const struct config *c);
  * are dropped, since a connection is at one node at a time.
  *
  * ERR_NOT_FOUND: unknown connection.  ERR_PROTO: another's connection.  ERR_LIMIT: too many offers in
- * it.  ERR_FORMAT: a name or key that cannot be one, an address is missing.  ERR_UNSUPPORTED: an algorithm that we do
+ * it.  ERR_TIMEOUT: it began more than limits.login_grace_s ago.  ERR_FORMAT: a name or key that cannot be one, an address is missing.  ERR_UNSUPPORTED: an algorithm that we do
  * not have or that is not for this key.  ERR_KEY: an unsound or weak key.  ERR_DENIED: a system user, no node of
  * ours, a key that has logged in there, another client than before.
  */

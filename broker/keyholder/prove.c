@@ -26,17 +26,12 @@ is_provable(const struct session *session, const struct auth_request *rq)
 }
 
 static enum err
-find_offer(const struct core *c, struct session *session, const struct auth_request *rq,
-	struct offer **out)
+find_offer(struct session *session, const struct auth_request *rq, struct offer **out)
 {
 	struct offer *o = session_find_offer(session, rq->user, rq->key, rq->algorithm);
 
 	if (o == NULL)
 		return ERR_BAD_STATE;
-	if (c->clock.now_s(c->clock.arg) > o->made_at_s + c->config->limits.login_grace_s) {
-		session_drop_offer(session, o);
-		return ERR_TIMEOUT;
-	}
 	*out = o;
 	return OK;
 }
@@ -111,6 +106,8 @@ prove(struct core *c, const struct role_peer *asker, const struct msg_prove *m,
 	struct offer *offer;
 	enum err e = sessions_get(c->sessions, m->conn, asker, &session);
 
+	if (e == OK && core_session_is_late(c, session))
+		e = ERR_TIMEOUT;
 	if (e == OK && session->n_wrong >= c->config->limits.auth_tries_max)
 		e = ERR_LIMIT;
 	if (e == OK)
@@ -118,7 +115,7 @@ prove(struct core *c, const struct role_peer *asker, const struct msg_prove *m,
 	if (e == OK && !is_provable(session, &rq))
 		e = ERR_DENIED;
 	if (e == OK)
-		e = find_offer(c, session, &rq, &offer);
+		e = find_offer(session, &rq, &offer);
 	if (e == OK)
 		e = verify(session, offer, &rq);
 	return e == OK ? sign_once(c, session, offer, m->node_session_id, out) : e;

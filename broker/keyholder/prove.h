@@ -28,7 +28,7 @@ struct proof {
  * offer.
  * ERR_DENIED: a request that may not be proved: not a signed publickey request for the service ssh-connection, or bound
  * to another host key.  ERR_SIGNATURE: it does not verify; the offer stays.  ERR_LIMIT: too many such in this
- * connection.  ERR_TIMEOUT: the offer is too old; another OFFER helps.
+ * connection.  ERR_TIMEOUT: it began more than limits.login_grace_s ago.
  */
 MUST_CHECK enum err prove(struct core *c, const struct role_peer *asker, const struct msg_prove *m,
 	const struct proof *out);

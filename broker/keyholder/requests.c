@@ -109,8 +109,8 @@ on_conn_moved(
 		return e;
 	session_drop_offers_elsewhere(session, NULL);
 	session->moved_by = *peer;
-	session->owner = relay;
-	if (!c->is_linked(c->is_linked_arg, &relay))
+	if (!c->is_linked(c->is_linked_arg, &relay) ||
+		sessions_move(c->sessions, session, &relay) != OK)
 		sessions_forget(c->sessions, session);
 	return OK;
 }
@@ -220,4 +220,15 @@ requests_host_keys(const struct core *c, struct buf *out)
 	};
 
 	return message_encode(msg_host_keys_fields, &m, out);
+}
+
+enum err
+requests_kex_word(const struct core *c, const struct role_peer *gate, struct buf *out)
+{
+	uint8_t word[KEXINIT_COOKIE_START_SIZE];
+	struct fresh_query q = core_fresh_query(c, gate);
+	struct msg_kex_word m = {.word = span_of(word, sizeof(word))};
+	enum err e = fresh_word(&q, word);
+
+	return e == OK ? message_encode(msg_kex_word_fields, &m, out) : e;
 }

@@ -24,7 +24,10 @@ MUST_CHECK enum err requests_handle(struct core *c, const struct role_peer *peer
 	struct span body, struct reply *out);
 void reply_clear(struct reply *r);
 
-/* Append the body of MSG_HOST_KEYS, the first message on each link. */
+/* Append the body of MSG_HOST_KEYS, said once on each link. */
 MUST_CHECK enum err requests_host_keys(const struct core *c, struct buf *out);
+/* Append the body of MSG_KEX_WORD, which a gate is told before that and every FRESH_PERIOD_S at least. */
+MUST_CHECK enum err requests_kex_word(
+	const struct core *c, const struct role_peer *gate, struct buf *out);
 
 #endif

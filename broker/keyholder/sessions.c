@@ -5,58 +5,119 @@
 
 #include <assert.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUCKET_BITS_MIN 8
-#define BUCKET_BITS_MAX 24
-
-struct sessions {
-	struct session **buckets;
-	unsigned bits; /* of the number of buckets */
-	uint64_t factor;
+/* A process that has, or had, sessions here. */
+struct owner {
+	struct owner *next;
+	struct role_peer who;
 	size_t n;
-	size_t max;
+	struct fresh fresh;
 };
 
-/*
- * The ids come from gates, who may want them all in one bucket: multiplying by a secret odd number spreads any set of
- * them (multiply-shift hashing is universal).
- */
-static size_t
-bucket_of(uint64_t factor, unsigned bits, uint64_t conn)
-{
-	return (size_t)((conn * factor) >> (64 - bits));
-}
-
-static size_t
-n_buckets(const struct sessions *s)
-{
-	return (size_t)1 << s->bits;
-}
+struct sessions {
+	struct table by_conn; /* in the order in which they came to their owners */
+	struct sessions_limits limits;
+	struct owner *owners;
+	size_t n_relayed;
+};
 
 enum err
-sessions_new(size_t max, struct sessions **out)
+sessions_new(const struct sessions_limits *limits, struct sessions **out)
 {
 	struct sessions *s = calloc(1, sizeof(*s));
+	enum err e;
 
 	if (s == NULL)
 		return ERR_NOMEM;
-	s->bits = BUCKET_BITS_MIN;
-	s->max = max;
-	s->buckets = calloc(n_buckets(s), sizeof(s->buckets[0]));
-	if (s->buckets == NULL || RAND_bytes((uint8_t *)&s->factor, sizeof(s->factor)) != 1) {
-		enum err e = s->buckets == NULL ? ERR_NOMEM : ERR_CRYPTO;
-
-		free(s->buckets);
+	s->limits = *limits;
+	/* The limits are kept per owner; there are no more owners than links. */
+	e = table_init(&s->by_conn, SIZE_MAX);
+	if (e == OK)
+		*out = s;
+	else
 		free(s);
-		return e;
+	return e;
+}
+
+static struct session *
+session_of(struct table_entry *e)
+{
+	return e != NULL ? TABLE_OWNER(e, struct session, entry) : NULL;
+}
+
+/* --- owners --- */
+
+static struct owner *
+find_owner(const struct sessions *s, const struct role_peer *peer)
+{
+	struct owner *owner = s->owners;
+
+	while (owner != NULL && !role_peer_equal(&owner->who, peer))
+		owner = owner->next;
+	return owner;
+}
+
+static enum err
+get_owner(struct sessions *s, const struct role_peer *peer, struct owner **out)
+{
+	struct owner *owner = find_owner(s, peer);
+	enum err e = OK;
+
+	if (owner == NULL) {
+		owner = calloc(1, sizeof(*owner));
+		e = owner != NULL ? fresh_init(&owner->fresh) : ERR_NOMEM;
+		if (e != OK) {
+			free(owner);
+			return e;
+		}
+		owner->who = *peer;
+		owner->next = s->owners;
+		s->owners = owner;
 	}
-	s->factor |= 1;
-	*out = s;
+	*out = owner;
 	return OK;
 }
+
+static void
+drop_owner(struct sessions *s, struct owner *owner)
+{
+	struct owner **at = &s->owners;
+
+	while (*at != owner)
+		at = &(*at)->next;
+	*at = owner->next;
+	fresh_clear(&owner->fresh);
+	free(owner);
+}
+
+static void
+count(struct sessions *s, struct owner *owner)
+{
+	owner->n++;
+	s->n_relayed += owner->who.kind == ROLE_RELAY ? 1 : 0;
+}
+
+static void
+uncount(struct sessions *s, const struct role_peer *peer)
+{
+	struct owner *owner = find_owner(s, peer);
+
+	assert(owner != NULL && owner->n > 0);
+	owner->n--;
+	s->n_relayed -= owner->who.kind == ROLE_RELAY ? 1 : 0;
+}
+
+struct fresh *
+sessions_fresh_of(const struct sessions *s, const struct role_peer *gate)
+{
+	struct owner *owner = find_owner(s, gate);
+
+	return owner != NULL ? &owner->fresh : NULL;
+}
+
+/* --- sessions --- */
 
 void
 offer_free(struct offer *o)
@@ -88,38 +149,24 @@ sessions_free(struct sessions *s)
 {
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < n_buckets(s); i++) {
-		struct session *session;
-
-		while ((session = s->buckets[i]) != NULL) {
-			s->buckets[i] = session->next;
-			session_free(session);
-		}
-	}
-	free(s->buckets);
+	while (s->by_conn.first != NULL)
+		sessions_forget(s, session_of(s->by_conn.first));
+	while (s->owners != NULL)
+		drop_owner(s, s->owners);
+	table_clear(&s->by_conn);
 	free(s);
-}
-
-void
-sessions_set_max(struct sessions *s, size_t max)
-{
-	s->max = max;
 }
 
 size_t
 sessions_count(const struct sessions *s)
 {
-	return s->n;
+	return s->by_conn.n;
 }
 
 struct session *
 sessions_find(const struct sessions *s, uint64_t conn)
 {
-	struct session *session = s->buckets[bucket_of(s->factor, s->bits, conn)];
-
-	while (session != NULL && session->conn != conn)
-		session = session->next;
-	return session;
+	return session_of(table_find(&s->by_conn, span_of(&conn, sizeof(conn))));
 }
 
 bool
@@ -142,84 +189,95 @@ sessions_get(const struct sessions *s, uint64_t conn, const struct role_peer *as
 	return OK;
 }
 
-static void
+static enum err
 link_in(struct sessions *s, struct session *session)
 {
-	struct session **bucket = &s->buckets[bucket_of(s->factor, s->bits, session->conn)];
-
-	session->next = *bucket;
-	*bucket = session;
-}
-
-/* Twice as many buckets; the old ones will do when memory is short. */
-static void
-grow(struct sessions *s)
-{
-	struct session **old = s->buckets, *session;
-	size_t n_old = n_buckets(s);
-	struct session **buckets = calloc(n_old * 2, sizeof(buckets[0]));
-
-	if (buckets == NULL)
-		return;
-	s->buckets = buckets;
-	s->bits++;
-	for (size_t i = 0; i < n_old; i++) {
-		while ((session = old[i]) != NULL) {
-			old[i] = session->next;
-			link_in(s, session);
-		}
-	}
-	free(old);
+	return table_add(
+		&s->by_conn, &session->entry, span_of(&session->conn, sizeof(session->conn)));
 }
 
 enum err
-sessions_add(struct sessions *s, uint64_t conn, const struct role_peer *owner, struct session **out)
+sessions_add(struct sessions *s, uint64_t conn, const struct role_peer *peer, struct session **out)
 {
 	struct session *session;
+	struct owner *owner;
+	enum err e = get_owner(s, peer, &owner);
 
-	assert(sessions_find(s, conn) == NULL);
-	if (s->n >= s->max)
+	if (e != OK)
+		return e;
+	if (owner->n >= s->limits.per_gate_max)
 		return ERR_LIMIT;
 	session = calloc(1, sizeof(*session));
 	if (session == NULL)
 		return ERR_NOMEM;
 	session->conn = conn;
-	session->owner = *owner;
-	if (s->n >= n_buckets(s) && s->bits < BUCKET_BITS_MAX)
-		grow(s);
-	link_in(s, session);
-	s->n++;
+	session->owner = *peer;
+	e = link_in(s, session);
+	if (e != OK) {
+		free(session);
+		return e;
+	}
+	count(s, owner);
 	*out = session;
+	return OK;
+}
+
+/* Those that are at gates are passed over: they are few. */
+static void
+forget_oldest_relayed(struct sessions *s)
+{
+	struct session *session = session_of(s->by_conn.first);
+
+	while (session != NULL && session->owner.kind != ROLE_RELAY)
+		session = session_of(session->entry.next);
+	if (session != NULL)
+		sessions_forget(s, session);
+}
+
+enum err
+sessions_move(struct sessions *s, struct session *session, const struct role_peer *relay)
+{
+	struct owner *owner;
+	enum err e = get_owner(s, relay, &owner);
+
+	if (e != OK)
+		return e;
+	if (s->n_relayed >= s->limits.relayed_max)
+		forget_oldest_relayed(s);
+	/* To the end: the order is that of the moves. */
+	table_remove(&s->by_conn, &session->entry);
+	e = link_in(s, session);
+	assert(e == OK);
+	uncount(s, &session->owner);
+	session->owner = *relay;
+	count(s, owner);
 	return OK;
 }
 
 void
 sessions_forget(struct sessions *s, struct session *session)
 {
-	struct session **at = &s->buckets[bucket_of(s->factor, s->bits, session->conn)];
-
-	while (*at != session)
-		at = &(*at)->next;
-	*at = session->next;
-	s->n--;
+	uncount(s, &session->owner);
+	table_remove(&s->by_conn, &session->entry);
 	session_free(session);
 }
 
 size_t
 sessions_forget_all_of(struct sessions *s, const struct role_peer *peer)
 {
-	size_t before = s->n;
+	struct owner *owner = find_owner(s, peer);
+	struct session *session, *next;
+	size_t before = s->by_conn.n;
 
-	for (size_t i = 0; i < n_buckets(s); i++) {
-		struct session *session, *next;
-
-		for (session = s->buckets[i]; session != NULL; session = next) {
-			next = session->next;
-			if (role_peer_equal(&session->owner, peer))
-				sessions_forget(s, session);
-		}
+	if (owner == NULL)
+		return 0;
+	for (session = session_of(s->by_conn.first); session != NULL; session = next) {
+		next = session_of(session->entry.next);
+		if (role_peer_equal(&session->owner, peer))
+			sessions_forget(s, session);
 	}
-	return before - s->n;
+	drop_owner(s, owner);
+	return before - s->by_conn.n;
 }
 
 struct offer *

@@ -4,6 +4,7 @@
 #ifndef BROKER_KEYHOLDER_SESSIONS_H
 #define BROKER_KEYHOLDER_SESSIONS_H
 
+#include "broker/keyholder/fresh.h"
 #include "broker/messages/messages.h"
 #include "broker/role/role.h"
 #include "common/ssh/kex.h"
@@ -16,7 +17,6 @@
  */
 struct offer {
 	struct offer *next;
-	uint64_t made_at_s;
 	struct pubkey *key; /* the user's */
 	struct privkey *ephemeral;
 	struct addr client;
@@ -35,10 +35,11 @@ struct spent_key {
 
 /* Owned by the table. */
 struct session {
-	struct session *next; /* in its bucket */
+	struct table_entry entry; /* by conn */
 	uint64_t conn;
 	struct role_peer owner;
 	struct role_peer moved_by; /* the gate that made it a relay's; kind 0 before */
+	uint64_t begun_at_s; /* steady, as core's clock has it */
 	struct kex_hash id; /* the first exchange hash */
 	const struct privkey *host_key; /* that signed it; borrowed from the keys */
 	char host_key_alg[KEXINIT_NAME_SIZE]; /* of the latest exchange */
@@ -51,12 +52,16 @@ struct session {
 
 struct sessions;
 
-/* A table for at most max sessions.  *out is owned. */
-MUST_CHECK enum err sessions_new(size_t max, struct sessions **out);
+/* How many connections the table remembers. */
+struct sessions_limits {
+	size_t per_gate_max; /* in login at one gate: none can take the place of another's */
+	size_t relayed_max; /* the oldest are forgotten beyond it */
+};
+
+/* *out is owned.  Errors of table_init. */
+MUST_CHECK enum err sessions_new(const struct sessions_limits *limits, struct sessions **out);
 /* Wipes all.  NULL does nothing. */
 void sessions_free(struct sessions *s);
-/* What is there already stays, even if it is more. */
-void sessions_set_max(struct sessions *s, size_t max);
 size_t sessions_count(const struct sessions *s);
 
 /* Borrowed until it is forgotten; NULL when unknown. */
@@ -64,12 +69,20 @@ struct session *sessions_find(const struct sessions *s, uint64_t conn);
 /* As sessions_find, for somebody.  ERR_NOT_FOUND: unknown.  ERR_PROTO: it is another's. */
 MUST_CHECK enum err sessions_get(const struct sessions *s, uint64_t conn,
 	const struct role_peer *asker, struct session **out);
-/* *out is borrowed, zero but for conn and owner.  ERR_LIMIT, ERR_NOMEM.  conn is unknown so far. */
+/* *out is borrowed, zero but for conn and owner, a gate.  ERR_LIMIT, ERR_NOMEM.  conn is unknown so far. */
 MUST_CHECK enum err sessions_add(
 	struct sessions *s, uint64_t conn, const struct role_peer *owner, struct session **out);
+/*
+ * It is this relay's from now on.  Where relays have more than they may the oldest of theirs is forgotten: its host keys
+ * can no longer be proved to its client, but it goes on.  ERR_NOMEM.
+ */
+MUST_CHECK enum err sessions_move(
+	struct sessions *s, struct session *session, const struct role_peer *relay);
+/* What is known of the exchanges of a gate that has had a session.  Borrowed until sessions_forget_all_of; or NULL. */
+struct fresh *sessions_fresh_of(const struct sessions *s, const struct role_peer *gate);
 /* Wipes and frees session. */
 void sessions_forget(struct sessions *s, struct session *session);
-/* The same for all that peer owns.  Returns how many. */
+/* The same for all that peer owns, and all else that is known of it.  Returns how many. */
 size_t sessions_forget_all_of(struct sessions *s, const struct role_peer *peer);
 
 bool role_peer_equal(const struct role_peer *a, const struct role_peer *b);

@@ -127,6 +127,15 @@ const struct message_field msg_connection_ended_fields[] = {
 	FIELDS_END,
 };
 
+const struct message_field msg_limit_use_fields[] = {
+	FIELD(msg_limit_use, limit, FIELD_U8),
+	FIELD(msg_limit_use, has_now, FIELD_BOOL),
+	FIELD(msg_limit_use, n_hits, FIELD_U64),
+	FIELD(msg_limit_use, now, FIELD_U64),
+	FIELD(msg_limit_use, max, FIELD_U64),
+	FIELDS_END,
+};
+
 const struct message_field msg_end_connection_fields[] = {
 	FIELD(msg_end_connection, conn, FIELD_U64),
 	FIELD(msg_end_connection, code, FIELD_U32),
@@ -223,6 +232,11 @@ const struct message_field msg_conn_moved_fields[] = {
 const struct message_field msg_host_keys_fields[] = {
 	FIELD_MAX(msg_host_keys, algorithms, FIELD_TEXT, MSG_METHODS_MAX),
 	FIELD_MAX(msg_host_keys, keys, FIELD_BYTES, MSG_KEY_MAX),
+	FIELDS_END,
+};
+
+const struct message_field msg_kex_word_fields[] = {
+	FIELD_MAX(msg_kex_word, word, FIELD_BYTES, MSG_WORD_MAX),
 	FIELDS_END,
 };
 

@@ -44,6 +44,8 @@ enum message_type {
 		80, /* struct msg_connection: new here, or announced again to a new director */
 	MSG_COUNTERS = 81, /* struct msg_counters */
 	MSG_CONNECTION_ENDED = 82, /* struct msg_connection_ended */
+	/* gate or relay -> director */
+	MSG_LIMIT_USE = 83, /* struct msg_limit_use: it has changed; each at most once a second */
 	/* director -> relay */
 	MSG_END_CONNECTION = 88, /* struct msg_end_connection: end it with this text */
 
@@ -60,15 +62,21 @@ enum message_type {
 	MSG_CONN_MOVED = 104, /* struct msg_conn_moved: a relay holds it from now on */
 	/* gate or relay -> keyholder */
 	MSG_CONN_FORGET = 105, /* struct msg_conn: it is over */
-	/* keyholder -> gate or relay, first on each link */
+	/* keyholder -> gate or relay, once on each link, before any answer */
 	MSG_HOST_KEYS = 112, /* struct msg_host_keys */
+	/* keyholder -> gate, before that and whenever it changes */
+	MSG_KEX_WORD = 113, /* struct msg_kex_word */
 };
 
 /* Maximums of what the messages carry, in bytes. */
 #define MSG_USER_MAX 256
 #define MSG_NODE_MAX 128
 #define MSG_TEXT_MAX 512
+#define MSG_WORD_MAX 64
 #define MSG_METHODS_MAX 512
+
+/* The authentication methods that work through two legs. */
+#define MSG_METHODS_CARRIED "publickey,password,keyboard-interactive"
 #define MSG_KEY_MAX 65536
 #define MSG_PACKET_MAX ((size_t)256 * 1024)
 #define MSG_STATE_MAX ((size_t)1536 * 1024)
@@ -147,7 +155,7 @@ struct msg_not_placed {
 
 struct msg_refuse {
 	uint64_t conn;
-	struct span text; /* for the user: which limit */
+	struct span text; /* for the user: which limit; the gate adds the connection id */
 };
 
 struct msg_known_methods {
@@ -221,6 +229,15 @@ struct msg_connection_ended {
 	uint64_t bytes_from_node;
 };
 
+/* What the sender has counted of one limit (limits.h). */
+struct msg_limit_use {
+	uint8_t limit; /* enum limit */
+	bool has_now;
+	uint64_t n_hits; /* since the sender's start */
+	uint64_t now;
+	uint64_t max; /* of a built-in one; 0: not said */
+};
+
 struct msg_end_connection {
 	uint64_t conn;
 	uint32_t code; /* enum ssh_disconnect */
@@ -237,7 +254,7 @@ struct msg_kex_sign {
 	struct span server_ident;
 	struct span client_kexinit;
 	struct span server_kexinit;
-	struct span client_public;
+	struct span client_public; /* as kex_public() has it */
 	struct span server_public;
 	struct span secret; /* K as mpint: wipe */
 };
@@ -310,14 +327,19 @@ struct msg_host_keys {
 	struct span keys; /* packed strings: the public key blobs */
 };
 
+/* What the cookie of the gate's KEXINITs begins with from now on. */
+struct msg_kex_word {
+	struct span word; /* KEXINIT_COOKIE_START_SIZE bytes */
+};
+
 extern const struct message_field msg_conn_fields[], msg_accepted_fields[], msg_place_fields[],
 	msg_node_failed_fields[], msg_node_methods_fields[], msg_ended_fields[],
 	msg_placed_fields[], msg_not_placed_fields[], msg_refuse_fields[],
 	msg_known_methods_fields[], msg_connection_fields[], msg_hand_over_fields[],
 	msg_handed_over_fields[], msg_counters_fields[], msg_connection_ended_fields[],
-	msg_end_connection_fields[], msg_kex_sign_fields[], msg_kex_signed_fields[],
-	msg_offer_fields[], msg_offered_fields[], msg_prove_fields[], msg_proved_fields[],
-	msg_hostkeys_prove_fields[], msg_hostkeys_proved_fields[], msg_conn_moved_fields[],
-	msg_host_keys_fields[];
+	msg_limit_use_fields[], msg_end_connection_fields[], msg_kex_sign_fields[],
+	msg_kex_signed_fields[], msg_offer_fields[], msg_offered_fields[], msg_prove_fields[],
+	msg_proved_fields[], msg_hostkeys_prove_fields[], msg_hostkeys_proved_fields[],
+	msg_conn_moved_fields[], msg_host_keys_fields[], msg_kex_word_fields[];
 
 #endif

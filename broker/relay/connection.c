@@ -290,7 +290,8 @@ init(struct connection *c, struct process *p)
 {
 	c->process = p;
 	c->relayed_at = p->now;
-	buf_init(&c->proving, 2 * MSG_KEY_MAX);
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++)
+		buf_init(&c->proofs[i].question, 2 * MSG_KEY_MAX);
 	for (enum side s = 0; s < SIDES; s++) {
 		struct leg *l = &c->legs[s];
 
@@ -310,14 +311,14 @@ make(struct connection *c, const struct msg_hand_over *m, int fds[2], uint64_t *
 	if (e != OK)
 		return e;
 	*id = c->id;
-	if (p->roster.n >= p->settings.connections_max)
+	if (p->connections.n >= p->settings.connections_max)
 		return ERR_LIMIT;
 	if (p->is_stopping)
 		return ERR_BAD_STATE;
 	e = make_legs(c, m, fds);
 	if (e == OK && evtimer_assign(&c->timer, p->base, on_timer, c) != 0)
 		e = ERR_NOMEM;
-	return e == OK ? roster_add(&p->roster, c) : e;
+	return e == OK ? table_add(&p->connections, &c->entry, span_of(&c->id, sizeof(c->id))) : e;
 }
 
 enum err
@@ -341,8 +342,8 @@ connection_new(struct process *p, const struct msg_hand_over *m, const int fds[2
 		connection_free(c);
 		return e;
 	}
-	if (p->roster.n > p->n_connections_peak)
-		p->n_connections_peak = p->roster.n;
+	if (p->connections.n > p->n_connections_peak)
+		p->n_connections_peak = p->connections.n;
 	connection_set_state(c, CONNECTION_OPEN);
 	*out = c;
 	return OK;
@@ -351,12 +352,17 @@ connection_new(struct process *p, const struct msg_hand_over *m, const int fds[2
 void
 connection_start(struct connection *c)
 {
+	enum err e;
+
 	for (enum side s = 0; s < SIDES; s++) {
 		struct keepalive_rules rules = keepalive_rules(c, s);
 
 		keepalive_start(&c->legs[s].keepalive, &rules, c->process->now);
 	}
 	report_connection(c);
+	e = rekey_resume(c);
+	if (e != OK)
+		ending_by_error(c, SIDE_CLIENT, e);
 	control_announce_hostkeys(c);
 	connection_settle(c);
 }
@@ -367,7 +373,7 @@ connection_free(struct connection *c)
 	if (c == NULL)
 		return;
 	if (c->state != CONNECTION_NONE)
-		roster_remove(&c->process->roster, c);
+		table_remove(&c->process->connections, &c->entry);
 	if (event_initialized(&c->timer))
 		(void)event_del(&c->timer);
 	c->process->n_queued -= c->n_queued;
@@ -377,7 +383,8 @@ connection_free(struct connection *c)
 		requests_clear(&c->requests[s]);
 	}
 	buf_clear(&c->facts);
-	buf_clear(&c->proving);
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++)
+		buf_clear(&c->proofs[i].question);
 	free(c->signing);
 	free(c->ending);
 	free(c);

@@ -11,6 +11,7 @@
 #include "broker/relay/ledger.h"
 #include "broker/relay/leg.h"
 #include "broker/relay/requests.h"
+#include "common/table.h"
 
 struct process;
 
@@ -46,10 +47,19 @@ struct signing {
 	uint32_t request;
 };
 
+/* Proofs of host keys that the client may wait for at the same time. */
+#define CONNECTION_PROOFS_MAX 4
+
+struct proof {
+	struct buf
+		question; /* encoded struct msg_hostkeys_prove that waits for the keyholder; empty: free */
+	uint32_t request;
+	uint32_t id; /* in requests[SIDE_CLIENT] */
+};
+
 struct connection {
 	struct process *process;
-	struct connection *next, *prev; /* all connections of the process */
-	struct connection *next_same; /* with the same hash of the id */
+	struct table_entry entry; /* in the process's table, by id */
 	struct connection *next_over; /* to be freed when the turn ends */
 	uint64_t id;
 	enum connection_state state;
@@ -58,9 +68,7 @@ struct connection {
 	struct ledger ledger;
 	struct buf facts; /* encoded struct msg_connection */
 	struct signing *signing; /* owned; NULL: no signature is waited for */
-	struct buf proving; /* encoded struct msg_hostkeys_prove that waits for the keyholder */
-	uint32_t proving_request;
-	uint32_t proving_id; /* in requests[SIDE_CLIENT] */
+	struct proof proofs[CONNECTION_PROOFS_MAX]; /* MSG_KEY_MAX of keys together */
 	struct ending *ending; /* owned; NULL while CONNECTION_OPEN */
 	struct event timer;
 	uint64_t timer_at; /* when the timer is set to; 0: not set */

@@ -11,7 +11,6 @@
 #include "broker/relay/process.h"
 #include "broker/relay/report.h"
 #include "common/log.h"
-#include "common/ssh/wire.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -249,15 +248,8 @@ static enum err
 send_disconnect(struct transport *t, enum ssh_disconnect code, const char *text)
 {
 	struct buf b = {0};
-	enum err e;
+	enum err e = transport_write_disconnect(code, text, &b);
 
-	e = wire_put_u8(&b, SSH_MSG_DISCONNECT);
-	if (e == OK)
-		e = wire_put_u32(&b, code);
-	if (e == OK)
-		e = wire_put_cstring(&b, text);
-	if (e == OK)
-		e = wire_put_cstring(&b, "");
 	if (e == OK)
 		e = transport_send(t, buf_span(&b));
 	buf_clear(&b);

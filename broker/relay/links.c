@@ -75,7 +75,7 @@ on_end_connection(struct link *l, struct ipc_message *m)
 
 	if (message_decode(msg_end_connection_fields, m->body, &end) != OK)
 		return ERR_FORMAT;
-	c = roster_find(&l->process->roster, end.conn);
+	c = process_find(l->process, end.conn);
 	if (c == NULL)
 		return OK;
 	ending_by_us(c, END_ADMIN, (enum ssh_disconnect)end.code, end.text);
@@ -93,7 +93,7 @@ on_kex_signed(struct link *l, struct ipc_message *m)
 
 	if (message_decode(msg_kex_signed_fields, m->body, &answer) != OK)
 		return ERR_FORMAT;
-	c = roster_find(&l->process->roster, answer.conn);
+	c = process_find(l->process, answer.conn);
 	if (c == NULL)
 		return OK;
 	rekey_on_signed(c, &answer);
@@ -109,7 +109,7 @@ on_hostkeys_proved(struct link *l, struct ipc_message *m)
 
 	if (message_decode(msg_hostkeys_proved_fields, m->body, &answer) != OK)
 		return ERR_FORMAT;
-	c = roster_find(&l->process->roster, answer.conn);
+	c = process_find(l->process, answer.conn);
 	if (c == NULL)
 		return OK;
 	control_on_proved(c, &answer);
@@ -123,6 +123,7 @@ on_host_keys(struct link *l, struct ipc_message *m)
 {
 	struct process *p = l->process;
 	struct msg_host_keys keys;
+	struct connection *c;
 	enum err e;
 
 	if (message_decode(msg_host_keys_fields, m->body, &keys) != OK)
@@ -134,7 +135,7 @@ on_host_keys(struct link *l, struct ipc_message *m)
 	e = buf_append_exact(&p->links.host_keys, keys.keys.ptr, keys.keys.len);
 	if (e != OK)
 		return e;
-	for (struct connection *c = p->roster.first; c != NULL; c = c->next) {
+	for (c = process_next(p, NULL); c != NULL; c = process_next(p, c)) {
 		if (c->state != CONNECTION_OPEN)
 			continue;
 		control_announce_hostkeys(c);
@@ -212,8 +213,9 @@ announce(struct links *links)
 {
 	struct process *p = links->director.process;
 	struct timeval again = {.tv_usec = ANNOUNCE_AGAIN_MS * 1000};
+	struct connection *c;
 
-	for (struct connection *c = p->roster.first; c != NULL; c = c->next) {
+	for (c = process_next(p, NULL); c != NULL; c = process_next(p, c)) {
 		if (links->director.ipc == NULL)
 			return;
 		if (ipc_queued(links->director.ipc) > LINKS_DIRECTOR_QUEUE_MAX) {
@@ -280,6 +282,7 @@ links_add(struct links *links, const struct role_peer *peer, int fd)
 {
 	struct link *l = link_for(links, peer);
 	char name[ROLE_NAME_SIZE];
+	struct connection *c;
 	enum err e;
 
 	if (l == NULL) {
@@ -294,7 +297,7 @@ links_add(struct links *links, const struct role_peer *peer, int fd)
 	}
 	if (peer->kind != ROLE_DIRECTOR)
 		return;
-	for (struct connection *c = l->process->roster.first; c != NULL; c = c->next)
+	for (c = process_next(l->process, NULL); c != NULL; c = process_next(l->process, c))
 		c->is_announced = false;
 	announce(links);
 }

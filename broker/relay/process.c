@@ -35,12 +35,28 @@ process_tick(struct process *p)
 	p->now = p->clock();
 }
 
+struct connection *
+process_next(const struct process *p, const struct connection *c)
+{
+	struct table_entry *e = c != NULL ? c->entry.next : p->connections.first;
+
+	return e != NULL ? TABLE_OWNER(e, struct connection, entry) : NULL;
+}
+
+struct connection *
+process_find(const struct process *p, uint64_t id)
+{
+	struct table_entry *e = table_find(&p->connections, span_of(&id, sizeof(id)));
+
+	return e != NULL ? TABLE_OWNER(e, struct connection, entry) : NULL;
+}
+
 /* --- the end of connections --- */
 
 static void
 leave_when_empty(struct process *p)
 {
-	if (p->roster.n > 0 || (!p->is_stopping && !p->is_draining))
+	if (p->connections.n > 0 || (!p->is_stopping && !p->is_draining))
 		return;
 	links_flush(&p->links, FLUSH_MS);
 	if (p->on_empty != NULL)
@@ -94,12 +110,14 @@ report_limits(struct process *p)
 static void
 give_memory_back(struct process *p)
 {
+	size_t n = p->connections.n;
+
 	if (p->n_queued + TRIM_BYTES > p->n_queued_peak &&
-		p->roster.n + p->roster.n / 4 + TRIM_CONNECTIONS > p->n_connections_peak)
+		n + n / 4 + TRIM_CONNECTIONS > p->n_connections_peak)
 		return;
 	(void)malloc_trim(0);
 	p->n_queued_peak = p->n_queued;
-	p->n_connections_peak = p->roster.n;
+	p->n_connections_peak = n;
 }
 
 static void
@@ -119,11 +137,12 @@ static void
 on_stop_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct process *p = arg;
+	struct connection *c;
 
 	(void)fd;
 	(void)what;
 	process_tick(p);
-	for (struct connection *c = p->roster.first; c != NULL; c = c->next) {
+	for (c = process_next(p, NULL); c != NULL; c = process_next(p, c)) {
 		if (c->state != CONNECTION_ENDING)
 			continue;
 		ending_force(c);
@@ -136,13 +155,14 @@ process_stop(struct process *p)
 {
 	struct timeval after = {.tv_sec = (time_t)(p->settings.stop_ms / 1000),
 		.tv_usec = (suseconds_t)(p->settings.stop_ms % 1000) * 1000};
+	struct connection *c;
 
 	if (p->is_stopping)
 		return;
 	process_tick(p);
 	p->is_stopping = true;
 	(void)event_add(p->stop_timer, &after);
-	for (struct connection *c = p->roster.first; c != NULL; c = c->next) {
+	for (c = process_next(p, NULL); c != NULL; c = process_next(p, c)) {
 		ending_by_us(c, END_SHUTDOWN, SSH_DISCONNECT_BY_APPLICATION,
 			span_str("the broker is shutting down"));
 		connection_settle(c);
@@ -200,6 +220,8 @@ process_new(struct event_base *base, const struct config *config, uint64_t (*clo
 	settings_take(&p->settings, config);
 	e = leg_configs_take(&p->leg_configs, &p->settings, config);
 	if (e == OK)
+		e = table_init(&p->connections, p->settings.connections_max);
+	if (e == OK)
 		e = make_buffers(p);
 	if (e == OK)
 		e = make_events(p);
@@ -223,10 +245,12 @@ free_event(struct event *e)
 void
 process_free(struct process *p)
 {
+	struct connection *c;
+
 	if (p == NULL)
 		return;
-	while (p->roster.first != NULL)
-		connection_free(p->roster.first);
+	while ((c = process_next(p, NULL)) != NULL)
+		connection_free(c);
 	if (p->links.director.process != NULL)
 		links_clear(&p->links);
 	free_event(p->reaper);
@@ -234,6 +258,7 @@ process_free(struct process *p)
 	free_event(p->stop_timer);
 	leg_configs_clear(&p->leg_configs);
 	batch_clear(&p->batch);
+	table_clear(&p->connections);
 	free(p->in);
 	free(p);
 }
@@ -248,7 +273,9 @@ process_configure(struct process *p, const struct config *config)
 	if (settings.read_bytes > p->in_size)
 		settings.read_bytes = p->in_size;
 	e = leg_configs_take(&p->leg_configs, &settings, config);
-	if (e == OK)
-		p->settings = settings;
-	return e;
+	if (e != OK)
+		return e;
+	p->settings = settings;
+	p->connections.max = settings.connections_max;
+	return OK;
 }

@@ -6,8 +6,8 @@
 
 #include "broker/relay/batch.h"
 #include "broker/relay/links.h"
-#include "broker/relay/roster.h"
 #include "broker/relay/settings.h"
+#include "common/table.h"
 
 /* How often a limit made us stop reading. */
 struct limit_counters {
@@ -22,7 +22,7 @@ struct process {
 	struct event_base *base; /* borrowed */
 	struct settings settings;
 	struct leg_configs leg_configs;
-	struct roster roster;
+	struct table connections; /* struct connection, by id; owns them */
 	struct links links;
 	struct batch batch;
 	uint8_t *in; /* where sockets are read to; owned */
@@ -56,6 +56,11 @@ MUST_CHECK enum err process_configure(struct process *p, const struct config *co
 
 /* Read the clock; at the beginning of each callback from the loop. */
 void process_tick(struct process *p);
+
+/* The connection after this one, NULL: the first.  NULL: there are no more.  Which is freed has none after it. */
+struct connection *process_next(const struct process *p, const struct connection *c);
+/* NULL when there is none. */
+struct connection *process_find(const struct process *p, uint64_t id);
 
 /* Everybody is told goodbye; on_empty when all are gone or time is up. */
 void process_stop(struct process *p);

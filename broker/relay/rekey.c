@@ -3,6 +3,7 @@
  */
 #include "broker/relay/rekey.h"
 
+#include "broker/messages/sign_request.h"
 #include "broker/relay/ending.h"
 #include "broker/relay/process.h"
 
@@ -47,6 +48,19 @@ rekey_notice(struct connection *c, enum side s)
 	l->was_clear = is_clear;
 }
 
+enum err
+rekey_resume(struct connection *c)
+{
+	struct transport_exchange exchange;
+
+	for (enum side s = 0; s < SIDES; s++)
+		rekey_notice(c, s);
+	/* Whom the gate asked for a signature is not known any more. */
+	if (transport_to_sign(c->legs[SIDE_CLIENT].transport, &exchange) != OK)
+		return OK;
+	return rekey_sign(c, &exchange);
+}
+
 void
 rekey_done(struct connection *c, enum side s)
 {
@@ -76,26 +90,12 @@ rekey_sign(struct connection *c, const struct transport_exchange *exchange)
 void
 rekey_ask_keyholder(struct connection *c)
 {
-	const struct kex_transcript *t;
 	struct msg_kex_sign m;
 	struct buf b = {0};
 
 	if (c->signing == NULL)
 		return;
-	t = &c->signing->exchange.transcript;
-	m = (struct msg_kex_sign){
-		.conn = c->id,
-		.request = c->signing->request,
-		.method = span_str(kex_method_name(c->signing->exchange.method)),
-		.host_key_alg = span_str(c->signing->exchange.host_key_alg),
-		.client_ident = t->client_ident,
-		.server_ident = t->server_ident,
-		.client_kexinit = t->client_kexinit,
-		.server_kexinit = t->server_kexinit,
-		.client_public = t->client_public,
-		.server_public = t->server_public,
-		.secret = t->secret,
-	};
+	m = sign_request_of(c->id, c->signing->request, &c->signing->exchange);
 	if (message_encode(msg_kex_sign_fields, &m, &b) == OK)
 		links_tell_keyholder(&c->process->links, MSG_KEX_SIGN, buf_span(&b));
 	buf_clear(&b);

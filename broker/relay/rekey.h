@@ -11,6 +11,8 @@ void rekey_check(struct connection *c);
 
 /* The transport of this side did something other than bring a packet: a key exchange may have begun or got further. */
 void rekey_notice(struct connection *c, enum side s);
+/* The connection has just been handed over: go on with key exchanges that run.  ERR_NOMEM. */
+MUST_CHECK enum err rekey_resume(struct connection *c);
 /* A key exchange of this side is complete. */
 void rekey_done(struct connection *c, enum side s);
 

@@ -114,7 +114,11 @@ make_names(struct leg_configs *c, const struct config *config)
 	if (e == OK)
 		e = join(&config->algorithms.ciphers, cipher_names(), &c->ciphers);
 	if (e == OK)
+		e = join(&config->algorithms.macs, mac_names(), &c->macs);
+	if (e == OK)
 		e = join(&config->algorithms.host_keys, sigalg_names(), &c->host_keys);
+	if (e == OK)
+		e = join(&config->algorithms.compression, compression_names(), &c->compression);
 	return e;
 }
 
@@ -127,6 +131,8 @@ point(struct leg_configs *c, const struct settings *s)
 		.ident = "",
 		.kex = c->kex,
 		.ciphers = c->ciphers,
+		.compression = c->compression,
+		.macs = c->macs,
 		.host_keys = c->offered_host_keys != NULL ? c->offered_host_keys : c->host_keys,
 		.rekey_bytes = s->rekey_bytes,
 		.waiting_max = settings_waiting_max(s),
@@ -134,6 +140,7 @@ point(struct leg_configs *c, const struct settings *s)
 	c->node = c->client;
 	c->node.role = TRANSPORT_CLIENT;
 	c->node.host_keys = NULL;
+	c->node.compression = NULL;
 }
 
 enum err
@@ -174,7 +181,9 @@ leg_configs_clear(struct leg_configs *c)
 {
 	free(c->kex);
 	free(c->ciphers);
+	free(c->macs);
 	free(c->host_keys);
 	free(c->offered_host_keys);
+	free(c->compression);
 	*c = (struct leg_configs){0};
 }

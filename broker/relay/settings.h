@@ -28,13 +28,13 @@ void settings_take(struct settings *s, const struct config *c);
 size_t settings_waiting_max(const struct settings *s);
 
 /*
- * The configurations that the legs borrow.  In later key exchanges a node leg asks for the cipher and the host key that it
- * has, so one configuration does for all nodes, and packets go on fitting where they stand.
+ * The configurations that the legs borrow.  In later key exchanges a node leg asks for the cipher, the MAC and the host key
+ * that it has, so one configuration does for all nodes, and packets go on fitting where they stand.
  */
 struct leg_configs {
 	struct transport_config client;
 	struct transport_config node;
-	char *kex, *ciphers, *host_keys, *offered_host_keys;
+	char *kex, *ciphers, *macs, *host_keys, *offered_host_keys, *compression;
 };
 
 /* Fill *out, zeroed or filled before; a leg that borrows it goes on with the new values.  ERR_NOMEM: unchanged. */

@@ -16,7 +16,7 @@
 	X(listen, LISTEN, LIST, "[\"0.0.0.0:22\", \"[::]:22\"]", 1, CONFIG_LISTEN_MAX, \
 		"Addresses and ports that clients connect to.") \
 	X(host_keys, PATH, LIST, CONFIG_REQUIRED, 1, CONFIG_HOST_KEYS_MAX, \
-		"Private host keys that clients see, one file per type. Relative paths begin at the folder of this file.") \
+		"Private host keys that clients see. The first of each type is used; all are announced, so that clients learn the next one before it is. Relative paths begin at the folder of this file.") \
 	X(user_ca_key, PATH, ONE, CONFIG_REQUIRED, 1, 1024, \
 		"Private key that signs the certificates for the nodes. Each node trusts its public half.") \
 	X(run_dir, PATH, ONE, "\"/run/sshbroker\"", 1, 1024, \
@@ -58,7 +58,7 @@
 	X(limits.node_dials_unauthenticated_max, COUNT, ONE, "8", 1, 10000, \
 		"Connections to one node on which nobody has logged in yet. Keep it below the node's MaxStartups.") \
 	X(limits.auth_tries_max, COUNT, ONE, "20", 1, 1000, \
-		"Authentication requests that a client may make on one connection.") \
+		"Authentication requests of one connection that may fail. Four times as many may be made.") \
 	X(limits.node_connect_timeout_ms, MILLISECONDS, ONE, "5000", 10, 600000, \
 		"How long connecting to a node may take before the next node is tried.") \
 	X(limits.node_login_timeout_ms, MILLISECONDS, ONE, "20000", 10, 600000, \
@@ -105,8 +105,12 @@
 		"Key exchange methods, best first. None is the built-in list.") \
 	X(algorithms.ciphers, CIPHER, LIST, "[]", 0, 16, \
 		"Ciphers, best first. None is the built-in list.") \
+	X(algorithms.macs, MAC, LIST, "[]", 0, 16, \
+		"MACs for ciphers that need one (aes*-ctr), best first. None is the built-in list.") \
 	X(algorithms.host_keys, SIGNATURE, LIST, "[]", 0, 16, \
 		"Host key algorithms, best first. None is the built-in list.") \
+	X(algorithms.compression, COMPRESSION, LIST, "[]", 0, 4, \
+		"Compression methods for the leg of the client, best first. None is the built-in list.") \
 	X(log.level, LOG_LEVEL, ONE, "\"info\"", 1, 16, \
 		"The least important lines that are logged.")
 

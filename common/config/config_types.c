@@ -160,11 +160,16 @@ static const char *const system_users_words[] = {
 	NULL,
 };
 static const char *const kex_words[] = {"curve25519-sha256", "curve25519-sha256@libssh.org",
-	"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521", NULL};
-static const char *const cipher_words[] = {
-	"chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", NULL};
+	"ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521",
+	"diffie-hellman-group16-sha512", "diffie-hellman-group14-sha256", NULL};
+static const char *const cipher_words[] = {"chacha20-poly1305@openssh.com",
+	"aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr",
+	"aes256-ctr", NULL};
+static const char *const mac_words[] = {"hmac-sha2-256-etm@openssh.com",
+	"hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512", NULL};
 static const char *const signature_words[] = {"ssh-ed25519", "ecdsa-sha2-nistp256",
 	"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256", NULL};
+static const char *const compression_words[] = {"none", "zlib@openssh.com", NULL};
 
 #define NUMBER(what)                                                                               \
 	{                                                                                          \
@@ -209,7 +214,9 @@ static const struct config_type_info infos[CONFIG_TYPE_COUNT] = {
 	[CONFIG_SYSTEM_USERS] = WORD(system_users_words),
 	[CONFIG_KEX] = WORD(kex_words),
 	[CONFIG_CIPHER] = WORD(cipher_words),
+	[CONFIG_MAC] = WORD(mac_words),
 	[CONFIG_SIGNATURE] = WORD(signature_words),
+	[CONFIG_COMPRESSION] = WORD(compression_words),
 	[CONFIG_POOL] = OBJECT("an object that describes a pool"),
 	[CONFIG_NODE] = OBJECT("an object that describes a node"),
 };

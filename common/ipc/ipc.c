@@ -1,8 +1,9 @@
 /*
  * A link between two processes.
  *
- * One event reads.  The other one ("wake") writes what was queued, once per turn of the loop, and tells the owner that
- * the link is dead: both happen from the loop only, whatever call of the owner was the cause.
+ * One event reads.  The second one ("wake") writes what was queued, once per turn of the loop, and tells the owner that
+ * the link is dead: both happen from the loop only, whatever call of the owner was the cause.  The third one ("more")
+ * delivers in the next turn what was read and not delivered in this one.
  *
  * The link counts how deep it is inside the owner's callbacks; ipc_free() there only marks it, and the outermost return
  * frees it.
@@ -22,12 +23,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Reads per turn of the loop, so that a busy peer cannot keep the others waiting. */
+/* Reads per turn of the loop: a large frame takes several. */
 #define READS_PER_TURN 16
 struct ipc {
 	int fd;
 	struct event *read_event;
 	struct event *wake_event;
+	struct event *more_event;
 	ipc_message_fn on_message;
 	ipc_closed_fn on_closed;
 	void *arg;
@@ -48,6 +50,8 @@ link_destroy(struct ipc *l)
 		event_free(l->read_event);
 	if (l->wake_event != NULL)
 		event_free(l->wake_event);
+	if (l->more_event != NULL)
+		event_free(l->more_event);
 	close(l->fd);
 	free(l);
 }
@@ -65,6 +69,7 @@ ipc_free(struct ipc *l)
 	l->is_freed = true;
 	event_del(l->read_event);
 	event_del(l->wake_event);
+	event_del(l->more_event);
 }
 
 /* Back from a callback.  Returns false when the link is gone. */
@@ -89,6 +94,7 @@ die(struct ipc *l, enum err why)
 	outbox_clear(&l->out);
 	event_del(l->read_event);
 	event_del(l->wake_event);
+	event_del(l->more_event);
 	event_active(l->wake_event, EV_TIMEOUT, 0);
 }
 
@@ -183,9 +189,22 @@ receive(struct ipc *l, size_t *n)
 	return got == 0 ? ERR_CLOSED : OK;
 }
 
-/* Hand all whole frames to the owner.  Returns false when the link is gone or dead. */
+/* By time, and not by event_active(): that would come before any other link is looked at. */
+static void
+go_on_next_turn(struct ipc *l)
+{
+	static const struct timeval at_once = {0, 0};
+
+	if (event_add(l->more_event, &at_once) != 0)
+		die(l, ERR_NOMEM);
+}
+
+/*
+ * Hand whole frames to the owner, as many as are left for this turn.  Returns false when the link is gone or dead, or its
+ * turn is over.
+ */
 static bool
-deliver(struct ipc *l)
+deliver(struct ipc *l, size_t *n_left)
 {
 	struct ipc_message m;
 	enum err e;
@@ -198,15 +217,19 @@ deliver(struct ipc *l)
 		frame_reader_done(&l->in);
 		if (l->dead != OK)
 			return false;
+		if (--*n_left == 0) {
+			go_on_next_turn(l);
+			return false;
+		}
 	}
 	if (e != ERR_AGAIN)
 		die(l, e);
 	return e == ERR_AGAIN;
 }
 
-/* Returns false when there is nothing more to read now, or the link is gone. */
+/* Returns false when there is nothing more to read now, the turn is over, or the link is gone. */
 static bool
-read_once(struct ipc *l, size_t *n)
+read_once(struct ipc *l, size_t *n, size_t *n_left)
 {
 	enum err e = receive(l, n);
 
@@ -216,19 +239,22 @@ read_once(struct ipc *l, size_t *n)
 		die(l, e);
 		return false;
 	}
-	return deliver(l);
+	return deliver(l, n_left);
 }
 
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct ipc *l = arg;
-	size_t n;
+	size_t n, n_left = IPC_FRAMES_PER_TURN;
 
 	(void)fd;
 	(void)what;
+	/* Nothing is read behind frames that an earlier turn has left. */
+	if (!deliver(l, &n_left))
+		return;
 	for (unsigned i = 0; i < READS_PER_TURN; i++) {
-		if (!read_once(l, &n))
+		if (!read_once(l, &n, &n_left))
 			return;
 	}
 }
@@ -236,15 +262,17 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 void
 ipc_pump(struct ipc *l)
 {
+	size_t n = 0, left, n_left = SIZE_MAX;
 	int there = 0;
-	size_t n = 0, left;
 
 	/* Inside a callback of its own the link is in the middle of a frame. */
-	if (l->dead != OK || l->depth > 0 || ioctl(l->fd, FIONREAD, &there) != 0)
+	if (l->dead != OK || l->depth > 0 || !deliver(l, &n_left))
+		return;
+	if (ioctl(l->fd, FIONREAD, &there) != 0)
 		return;
 	/* What comes after this moment can wait for the loop. */
 	for (left = (size_t)there; left > 0; left -= n < left ? n : left) {
-		if (!read_once(l, &n))
+		if (!read_once(l, &n, &n_left))
 			return;
 	}
 }
@@ -354,7 +382,9 @@ prepare(struct ipc *l, struct event_base *base)
 		return ERR_IO;
 	l->read_event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_readable, l);
 	l->wake_event = event_new(base, l->fd, EV_WRITE, on_wake, l);
-	if (l->read_event == NULL || l->wake_event == NULL || event_add(l->read_event, NULL) != 0)
+	l->more_event = evtimer_new(base, on_readable, l);
+	if (l->read_event == NULL || l->wake_event == NULL || l->more_event == NULL ||
+		event_add(l->read_event, NULL) != 0)
 		return ERR_NOMEM;
 	return OK;
 }

@@ -18,8 +18,9 @@
 #define IPC_VERSION 1
 #define IPC_BODY_MAX ((size_t)4 * 1024 * 1024) /* one frame */
 #define IPC_QUEUE_MAX ((size_t)16 * 1024 * 1024) /* frames that wait for the peer to read */
-#define IPC_FRAMES_QUEUED_MAX ((size_t)64 * 1024)
-#define IPC_FDS_QUEUED_MAX ((size_t)4 * 1024) /* descriptors in them */
+#define IPC_QUEUE_FRAMES_MAX ((size_t)64 * 1024)
+#define IPC_QUEUE_FDS_MAX 1024 /* descriptors in them */
+#define IPC_FRAMES_PER_TURN 16 /* delivered, so that a busy peer cannot keep the others waiting */
 #define IPC_FDS_MAX 32 /* descriptors in one frame */
 #define IPC_FDS_PENDING_MAX 64 /* received ahead of their frame */
 
@@ -51,7 +52,7 @@ void ipc_free(struct ipc *l);
 
 /*
  * Queue a frame.  Takes the descriptors in fds, also on failure: each is closed once it is sent, or at once on failure.
- * ERR_LIMIT: body or queue too long, or too many descriptors; ERR_NOMEM (the link is then dead: closed is called).
+ * ERR_LIMIT: body or queue too long, or too many descriptors in either; ERR_NOMEM (the link is then dead: closed is called).
  * ERR_CLOSED: dead already.
  */
 MUST_CHECK enum err ipc_send(

@@ -51,6 +51,7 @@ outbox_clear(struct outbox *o)
 	while (o->first != NULL)
 		drop_first(o);
 	o->n_bytes = 0;
+	o->n_fds = 0;
 }
 
 /* The run of frames that one sendmsg() may carry: descriptors only with the first byte. */
@@ -146,7 +147,7 @@ outbox_add(struct outbox *o, uint16_t type, struct span body, const int *fds, si
 
 	if (body.len > IPC_BODY_MAX || n_fds > IPC_FDS_MAX ||
 		body.len + FRAME_HEADER_SIZE > IPC_QUEUE_MAX - o->n_bytes ||
-		o->n_frames == IPC_FRAMES_QUEUED_MAX || n_fds > IPC_FDS_QUEUED_MAX - o->n_fds)
+		o->n_frames == IPC_QUEUE_FRAMES_MAX || n_fds > IPC_QUEUE_FDS_MAX - o->n_fds)
 		return ERR_LIMIT;
 	e = frame_new(type, body, fds, n_fds, &f);
 	if (e != OK)

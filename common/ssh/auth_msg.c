@@ -294,12 +294,12 @@ auth_success_write(struct buf *out)
 
 /* The messages that are two strings.  Texts of people may hold anything; names may not. */
 static enum err
-get_two_strings(struct span payload, uint8_t type, struct span *first, struct span *second)
+get_two_strings(
+	struct span payload, uint8_t type, size_t max, struct span *first, struct span *second)
 {
 	struct wire_reader r;
 
-	if (open_message(payload, type, &r) != OK ||
-		wire_get_string_max(&r, AUTH_TEXT_MAX, first) != OK ||
+	if (open_message(payload, type, &r) != OK || wire_get_string_max(&r, max, first) != OK ||
 		wire_get_string_max(&r, AUTH_TEXT_MAX, second) != OK)
 		return ERR_FORMAT;
 	return wire_end(&r);
@@ -321,7 +321,8 @@ auth_banner_parse(struct span payload, struct auth_banner *out)
 {
 	struct auth_banner b;
 
-	if (get_two_strings(payload, SSH_MSG_USERAUTH_BANNER, &b.text, &b.language) != OK ||
+	if (get_two_strings(payload, SSH_MSG_USERAUTH_BANNER, AUTH_BANNER_MAX, &b.text,
+		    &b.language) != OK ||
 		b.language.len > AUTH_LANGUAGE_MAX)
 		return ERR_FORMAT;
 	*out = b;
@@ -339,7 +340,8 @@ auth_pk_ok_parse(struct span payload, struct auth_pk_ok *out)
 {
 	struct auth_pk_ok ok;
 
-	if (get_two_strings(payload, SSH_MSG_USERAUTH_PK_OK, &ok.algorithm, &ok.key) != OK ||
+	if (get_two_strings(
+		    payload, SSH_MSG_USERAUTH_PK_OK, AUTH_TEXT_MAX, &ok.algorithm, &ok.key) != OK ||
 		ok.algorithm.len > AUTH_NAME_MAX)
 		return ERR_FORMAT;
 	*out = ok;
@@ -357,8 +359,8 @@ auth_changereq_parse(struct span payload, struct auth_changereq *out)
 {
 	struct auth_changereq c;
 
-	if (get_two_strings(payload, SSH_MSG_USERAUTH_PASSWD_CHANGEREQ, &c.prompt, &c.language) !=
-			OK ||
+	if (get_two_strings(payload, SSH_MSG_USERAUTH_PASSWD_CHANGEREQ, AUTH_TEXT_MAX, &c.prompt,
+		    &c.language) != OK ||
 		c.language.len > AUTH_LANGUAGE_MAX)
 		return ERR_FORMAT;
 	*out = c;

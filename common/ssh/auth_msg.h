@@ -22,7 +22,9 @@
 #define AUTH_SIGNATURE_MAX ((size_t)16 * 1024)
 #define AUTH_PASSWORD_MAX 4096
 #define AUTH_LANGUAGE_MAX 255
-#define AUTH_TEXT_MAX ((size_t)64 * 1024) /* a banner, prompt, instruction or response */
+#define AUTH_TEXT_MAX ((size_t)64 * 1024) /* a prompt, instruction or response */
+#define AUTH_BANNER_MAX                                                                            \
+	((size_t)256 * 1024) /* no less than a packet holds: OpenSSH sends and shows those */
 /* As many prompts or responses as OpenSSH takes in one round. */
 #define AUTH_PROMPTS_MAX 100
 

@@ -18,35 +18,45 @@
 #define GIB ((uint64_t)1 << 30)
 
 struct cipher {
-	enum cipher_kind kind;
+	struct cipher_suite suite;
+	struct cipher_layout layout;
 	enum cipher_direction direction;
 	uint8_t key[CIPHER_KEY_MAX];
 	uint8_t iv[CIPHER_IV_MAX];
-	EVP_CIPHER_CTX *main;
-	EVP_CIPHER_CTX *header; /* chacha20-poly1305: the length field has a key of its own */
-	EVP_MAC_CTX *mac;
+	uint8_t mac_key[MAC_LEN_MAX];
+	EVP_CIPHER_CTX *main; /* CTR: stands where iv says between packets */
+	EVP_CIPHER_CTX *header; /* for the length field alone */
+	EVP_MAC_CTX *poly1305;
+	struct mac *mac;
 };
 
+#define AES_BLOCK 16
 /* 2^32 blocks of 16 bytes, or 1 GiB where the block is smaller or unknown, as OpenSSH counts. */
+#define AES_REKEY_BYTES (((uint64_t)1 << 32) * AES_BLOCK)
+
+#define GCM(text, evp_name, key)                                                                   \
+	{                                                                                          \
+		.name = text, .evp = evp_name, .key_len = key, .iv_len = 12,                       \
+		.tag_len = GCM_TAG_LEN, .block = AES_BLOCK, .rekey_bytes = AES_REKEY_BYTES         \
+	}
+#define CTR(text, evp_name, key)                                                                   \
+	{                                                                                          \
+		.name = text, .evp = evp_name, .key_len = key, .iv_len = AES_BLOCK,                \
+		.block = AES_BLOCK, .rekey_bytes = AES_REKEY_BYTES                                 \
+	}
+
 static const struct cipher_info infos[CIPHER_KIND_COUNT] = {
-	[CIPHER_NONE] = {.name = "none", .block = 8, .length_is_aligned = true, .rekey_bytes = GIB},
+	[CIPHER_NONE] = {.name = "none", .block = 8, .rekey_bytes = GIB},
 	[CIPHER_CHACHA20_POLY1305] = {.name = "chacha20-poly1305@openssh.com",
 		.key_len = 64,
 		.tag_len = POLY1305_TAG_LEN,
 		.block = 8,
 		.rekey_bytes = GIB},
-	[CIPHER_AES256_GCM] = {.name = "aes256-gcm@openssh.com",
-		.key_len = 32,
-		.iv_len = 12,
-		.tag_len = GCM_TAG_LEN,
-		.block = 16,
-		.rekey_bytes = ((uint64_t)1 << 32) * 16},
-	[CIPHER_AES128_GCM] = {.name = "aes128-gcm@openssh.com",
-		.key_len = 16,
-		.iv_len = 12,
-		.tag_len = GCM_TAG_LEN,
-		.block = 16,
-		.rekey_bytes = ((uint64_t)1 << 32) * 16},
+	[CIPHER_AES128_GCM] = GCM("aes128-gcm@openssh.com", "AES-128-GCM", 16),
+	[CIPHER_AES256_GCM] = GCM("aes256-gcm@openssh.com", "AES-256-GCM", 32),
+	[CIPHER_AES128_CTR] = CTR("aes128-ctr", "AES-128-CTR", 16),
+	[CIPHER_AES192_CTR] = CTR("aes192-ctr", "AES-192-CTR", 24),
+	[CIPHER_AES256_CTR] = CTR("aes256-ctr", "AES-256-CTR", 32),
 };
 
 const struct cipher_info *
@@ -69,21 +79,43 @@ cipher_by_name(struct span name)
 const char *
 cipher_names(void)
 {
-	return "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com";
+	return "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,"
+	       "aes128-ctr,aes192-ctr,aes256-ctr";
 }
 
-static enum err
-setup_gcm(struct cipher *c)
+bool
+cipher_needs_mac(enum cipher_kind kind)
 {
-	const EVP_CIPHER *type = c->kind == CIPHER_AES256_GCM ? EVP_aes_256_gcm()
-							      : EVP_aes_128_gcm();
+	return kind != CIPHER_NONE && cipher_info(kind)->tag_len == 0;
+}
 
-	c->main = EVP_CIPHER_CTX_new();
-	if (c->main == NULL)
-		return ERR_NOMEM;
-	if (EVP_CipherInit_ex(c->main, type, NULL, c->key, NULL, c->direction == CIPHER_SEAL) != 1)
-		return ERR_CRYPTO;
-	return OK;
+size_t
+cipher_suite_need(struct cipher_suite suite)
+{
+	const struct cipher_info *info = cipher_info(suite.kind);
+	size_t need = info->key_len;
+
+	if (need < info->iv_len)
+		need = info->iv_len;
+	if (need < info->block)
+		need = info->block;
+	return need < mac_info(suite.mac)->len ? mac_info(suite.mac)->len : need;
+}
+
+/* An AES context; iv is NULL where it comes with each packet or there is none. */
+static enum err
+setup_aes(
+	struct cipher *c, const char *name, const uint8_t *iv, bool encrypts, EVP_CIPHER_CTX **out)
+{
+	EVP_CIPHER *type = EVP_CIPHER_fetch(NULL, name, NULL);
+	enum err e = ERR_NOMEM;
+
+	*out = EVP_CIPHER_CTX_new();
+	if (*out != NULL && type != NULL)
+		e = EVP_CipherInit_ex2(*out, type, c->key, iv, encrypts, NULL) == 1 ? OK
+										    : ERR_CRYPTO;
+	EVP_CIPHER_free(type);
+	return e;
 }
 
 static enum err
@@ -95,9 +127,9 @@ setup_chacha(struct cipher *c)
 	c->header = EVP_CIPHER_CTX_new();
 	poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
 	if (poly1305 != NULL)
-		c->mac = EVP_MAC_CTX_new(poly1305);
+		c->poly1305 = EVP_MAC_CTX_new(poly1305);
 	EVP_MAC_free(poly1305);
-	if (c->main == NULL || c->header == NULL || c->mac == NULL)
+	if (c->main == NULL || c->header == NULL || c->poly1305 == NULL)
 		return ERR_NOMEM;
 	/* ChaCha20 is its own inverse, so both directions encrypt.  The first half is K_2, for the content. */
 	if (EVP_EncryptInit_ex(c->main, EVP_chacha20(), NULL, c->key, NULL) != 1 ||
@@ -106,25 +138,74 @@ setup_chacha(struct cipher *c)
 	return OK;
 }
 
-enum err
-cipher_new(enum cipher_kind kind, enum cipher_direction direction, const uint8_t *key,
-	const uint8_t *iv, struct cipher **out)
+/*
+ * With the length field encrypted, it is a part of the stream, but must be known before the rest of the packet is: its
+ * block of the stream is made a second time then, as the plain encryption of the counter.
+ */
+static enum err
+setup_ctr(struct cipher *c)
 {
-	const struct cipher_info *info = cipher_info(kind);
+	static const char *const ecb[] = {[CIPHER_AES128_CTR] = "AES-128-ECB",
+		[CIPHER_AES192_CTR] = "AES-192-ECB",
+		[CIPHER_AES256_CTR] = "AES-256-ECB"};
+	enum err e;
+
+	e = mac_new(c->suite.mac, c->mac_key, &c->mac);
+	if (e == OK)
+		e = setup_aes(c, cipher_info(c->suite.kind)->evp, c->iv, true, &c->main);
+	if (e == OK && c->layout.length_is_aligned)
+		e = setup_aes(c, ecb[c->suite.kind], NULL, true, &c->header);
+	return e;
+}
+
+static enum err
+setup(struct cipher *c)
+{
+	switch (c->suite.kind) {
+	case CIPHER_CHACHA20_POLY1305:
+		return setup_chacha(c);
+	case CIPHER_AES128_GCM:
+	case CIPHER_AES256_GCM:
+		return setup_aes(c, cipher_info(c->suite.kind)->evp, NULL,
+			c->direction == CIPHER_SEAL, &c->main);
+	default:
+		return setup_ctr(c);
+	}
+}
+
+static void
+take_keys(struct cipher *c, const struct cipher_keys *keys)
+{
+	const struct cipher_info *info = cipher_info(c->suite.kind);
+
+	memcpy(c->key, keys->key, info->key_len);
+	if (info->iv_len > 0)
+		memcpy(c->iv, keys->iv, info->iv_len);
+	if (c->suite.mac != MAC_NONE)
+		memcpy(c->mac_key, keys->mac_key, mac_info(c->suite.mac)->len);
+}
+
+enum err
+cipher_new(struct cipher_suite suite, enum cipher_direction direction,
+	const struct cipher_keys *keys, struct cipher **out)
+{
+	const struct cipher_info *info = cipher_info(suite.kind);
+	const struct mac_info *mac = mac_info(suite.mac);
 	struct cipher *c;
 	enum err e;
 
-	if (kind == CIPHER_NONE)
+	if (suite.kind == CIPHER_NONE || cipher_needs_mac(suite.kind) != (suite.mac != MAC_NONE))
 		return ERR_UNSUPPORTED;
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return ERR_NOMEM;
-	c->kind = kind;
+	c->suite = suite;
 	c->direction = direction;
-	memcpy(c->key, key, info->key_len);
-	if (info->iv_len > 0)
-		memcpy(c->iv, iv, info->iv_len);
-	e = kind == CIPHER_CHACHA20_POLY1305 ? setup_chacha(c) : setup_gcm(c);
+	c->layout = (struct cipher_layout){.block = info->block,
+		.tag_len = info->tag_len + mac->len,
+		.length_is_aligned = suite.mac != MAC_NONE && !mac->is_etm};
+	take_keys(c, keys);
+	e = setup(c);
 	if (e != OK) {
 		cipher_free(c);
 		return e;
@@ -140,15 +221,24 @@ cipher_free(struct cipher *c)
 		return;
 	EVP_CIPHER_CTX_free(c->main);
 	EVP_CIPHER_CTX_free(c->header);
-	EVP_MAC_CTX_free(c->mac);
+	EVP_MAC_CTX_free(c->poly1305);
+	mac_free(c->mac);
 	OPENSSL_cleanse(c, sizeof(*c));
 	free(c);
 }
 
-enum cipher_kind
-cipher_kind(const struct cipher *c)
+struct cipher_suite
+cipher_suite(const struct cipher *c)
 {
-	return c->kind;
+	return c->suite;
+}
+
+const struct cipher_layout *
+cipher_layout(const struct cipher *c)
+{
+	static const struct cipher_layout clear = {.block = 8, .length_is_aligned = true};
+
+	return c != NULL ? &c->layout : &clear;
 }
 
 /* The 16 bytes that OpenSSL wants: a 64-bit little-endian block counter and the sequence number as nonce. */
@@ -187,7 +277,7 @@ chacha_begin(struct cipher *c, uint32_t seq)
 	chacha_iv(seq, 0, iv);
 	if (EVP_EncryptInit_ex(c->main, NULL, NULL, NULL, iv) != 1 ||
 		EVP_EncryptUpdate(c->main, block, &n, block, sizeof(block)) != 1 ||
-		EVP_MAC_init(c->mac, block, POLY1305_KEY_LEN, NULL) != 1)
+		EVP_MAC_init(c->poly1305, block, POLY1305_KEY_LEN, NULL) != 1)
 		e = ERR_CRYPTO;
 	OPENSSL_cleanse(block, sizeof(block));
 	return e;
@@ -198,8 +288,8 @@ poly1305(struct cipher *c, const uint8_t *bytes, size_t len, uint8_t tag[POLY130
 {
 	size_t n;
 
-	if (EVP_MAC_update(c->mac, bytes, len) != 1 ||
-		EVP_MAC_final(c->mac, tag, &n, POLY1305_TAG_LEN) != 1 || n != POLY1305_TAG_LEN)
+	if (EVP_MAC_update(c->poly1305, bytes, len) != 1 ||
+		EVP_MAC_final(c->poly1305, tag, &n, POLY1305_TAG_LEN) != 1 || n != POLY1305_TAG_LEN)
 		return ERR_CRYPTO;
 	return OK;
 }
@@ -283,30 +373,107 @@ gcm_seal(struct cipher *c, uint8_t *packet, size_t length)
 	return OK;
 }
 
-enum err
-cipher_peek_length(struct cipher *c, uint32_t seq, const uint8_t *bytes, uint32_t *out)
+/* RFC 4344 section 4: one number of 128 bits, which wraps. */
+static void
+ctr_skip(struct cipher *c, uint64_t n_blocks)
 {
-	uint8_t clear[LENGTH_LEN];
-	enum err e;
+	uint64_t high = wire_peek_u64(c->iv), low = wire_peek_u64(c->iv + 8);
 
-	if (c->kind != CIPHER_CHACHA20_POLY1305) {
+	low += n_blocks;
+	wire_poke_u64(c->iv, low < n_blocks ? high + 1 : high);
+	wire_poke_u64(c->iv + 8, low);
+}
+
+static enum err
+ctr_length(struct cipher *c, const uint8_t *bytes, uint32_t *out)
+{
+	uint8_t block[AES_BLOCK];
+	int n;
+
+	if (!c->layout.length_is_aligned) {
 		*out = wire_peek_u32(bytes);
 		return OK;
 	}
-	e = chacha_length(c, seq, bytes, clear);
+	if (EVP_EncryptUpdate(c->header, block, &n, c->iv, AES_BLOCK) != 1 || n != AES_BLOCK)
+		return ERR_CRYPTO;
+	*out = wire_peek_u32(bytes) ^ wire_peek_u32(block);
+	OPENSSL_cleanse(block, sizeof(block));
+	return OK;
+}
+
+/* Encryption and decryption are the same. */
+static enum err
+ctr_crypt(struct cipher *c, uint8_t *bytes, size_t len)
+{
+	int n;
+
+	assert(len % AES_BLOCK == 0);
+	if (EVP_EncryptUpdate(c->main, bytes, &n, bytes, (int)len) != 1)
+		return ERR_CRYPTO;
+	ctr_skip(c, len / AES_BLOCK);
+	return OK;
+}
+
+static enum err
+ctr_open(struct cipher *c, uint32_t seq, uint8_t *packet, size_t length)
+{
+	struct span whole = span_of(packet, LENGTH_LEN + length);
+	enum err e;
+
+	if (c->layout.length_is_aligned) {
+		e = ctr_crypt(c, packet, whole.len);
+		return e == OK ? mac_check(c->mac, seq, whole, packet + whole.len) : e;
+	}
+	e = mac_check(c->mac, seq, whole, packet + whole.len);
+	return e == OK ? ctr_crypt(c, packet + LENGTH_LEN, length) : e;
+}
+
+static enum err
+ctr_seal(struct cipher *c, uint32_t seq, uint8_t *packet, size_t length)
+{
+	struct span whole = span_of(packet, LENGTH_LEN + length);
+	enum err e;
+
+	if (c->layout.length_is_aligned) {
+		e = mac_make(c->mac, seq, whole, packet + whole.len);
+		return e == OK ? ctr_crypt(c, packet, whole.len) : e;
+	}
+	e = ctr_crypt(c, packet + LENGTH_LEN, length);
+	return e == OK ? mac_make(c->mac, seq, whole, packet + whole.len) : e;
+}
+
+static enum err
+chacha_peek(struct cipher *c, uint32_t seq, const uint8_t *bytes, uint32_t *out)
+{
+	uint8_t clear[LENGTH_LEN];
+	enum err e = chacha_length(c, seq, bytes, clear);
+
 	if (e == OK)
 		*out = wire_peek_u32(clear);
 	return e;
 }
 
 enum err
+cipher_peek_length(struct cipher *c, uint32_t seq, const uint8_t *bytes, uint32_t *out)
+{
+	if (c->suite.kind == CIPHER_CHACHA20_POLY1305)
+		return chacha_peek(c, seq, bytes, out);
+	if (c->mac != NULL)
+		return ctr_length(c, bytes, out);
+	*out = wire_peek_u32(bytes);
+	return OK;
+}
+
+enum err
 cipher_open(struct cipher *c, uint32_t seq, uint8_t *packet, size_t length)
 {
 	assert(c->direction == CIPHER_OPEN);
-	if (length > INT32_MAX)
+	if (length > INT32_MAX - LENGTH_LEN)
 		return ERR_LIMIT;
-	if (c->kind == CIPHER_CHACHA20_POLY1305)
+	if (c->suite.kind == CIPHER_CHACHA20_POLY1305)
 		return chacha_open(c, seq, packet, length);
+	if (c->mac != NULL)
+		return ctr_open(c, seq, packet, length);
 	return gcm_open(c, packet, length);
 }
 
@@ -314,17 +481,20 @@ enum err
 cipher_seal(struct cipher *c, uint32_t seq, uint8_t *packet, size_t length)
 {
 	assert(c->direction == CIPHER_SEAL);
-	if (length > INT32_MAX)
+	if (length > INT32_MAX - LENGTH_LEN)
 		return ERR_LIMIT;
-	if (c->kind == CIPHER_CHACHA20_POLY1305)
+	if (c->suite.kind == CIPHER_CHACHA20_POLY1305)
 		return chacha_seal(c, seq, packet, length);
+	if (c->mac != NULL)
+		return ctr_seal(c, seq, packet, length);
 	return gcm_seal(c, packet, length);
 }
 
 enum err
 cipher_write(const struct cipher *c, struct buf *out)
 {
-	const struct cipher_info *info = cipher_info(c->kind);
+	const struct cipher_info *info = cipher_info(c->suite.kind);
+	const struct mac_info *mac = mac_info(c->suite.mac);
 	enum err e;
 
 	e = wire_put_cstring(out, info->name);
@@ -334,24 +504,43 @@ cipher_write(const struct cipher *c, struct buf *out)
 		e = wire_put_string(out, span_of(c->key, info->key_len));
 	if (e == OK)
 		e = wire_put_string(out, span_of(c->iv, info->iv_len));
+	if (e == OK)
+		e = wire_put_cstring(out, mac->name);
+	if (e == OK)
+		e = wire_put_string(out, span_of(c->mac_key, mac->len));
 	return e;
+}
+
+/* The names of a written form; false when they are none of ours. */
+static bool
+suite_by_names(struct span cipher, struct span mac, struct cipher_suite *out)
+{
+	out->kind = cipher_by_name(cipher);
+	out->mac = mac_by_name(mac);
+	return out->kind != CIPHER_NONE &&
+		(out->mac != MAC_NONE || span_is(mac, mac_info(MAC_NONE)->name)) &&
+		cipher_needs_mac(out->kind) == (out->mac != MAC_NONE);
 }
 
 enum err
 cipher_read(struct wire_reader *r, enum cipher_direction direction, struct cipher **out)
 {
+	struct span name, key, iv, mac, mac_key;
 	const struct cipher_info *info;
-	struct span name, key, iv;
-	enum cipher_kind kind;
+	struct cipher_suite suite;
+	struct cipher_keys keys;
 	uint8_t written;
 
 	if (wire_get_string(r, &name) != OK || wire_get_u8(r, &written) != OK ||
-		wire_get_string(r, &key) != OK || wire_get_string(r, &iv) != OK)
+		wire_get_string(r, &key) != OK || wire_get_string(r, &iv) != OK ||
+		wire_get_string(r, &mac) != OK || wire_get_string(r, &mac_key) != OK)
 		return ERR_FORMAT;
-	kind = cipher_by_name(name);
-	info = cipher_info(kind);
-	if (kind == CIPHER_NONE || written != direction || key.len != info->key_len ||
-		iv.len != info->iv_len)
+	if (!suite_by_names(name, mac, &suite) || written != direction)
 		return ERR_FORMAT;
-	return cipher_new(kind, direction, key.ptr, iv.ptr, out);
+	info = cipher_info(suite.kind);
+	if (key.len != info->key_len || iv.len != info->iv_len ||
+		mac_key.len != mac_info(suite.mac)->len)
+		return ERR_FORMAT;
+	keys = (struct cipher_keys){.key = key.ptr, .iv = iv.ptr, .mac_key = mac_key.ptr};
+	return cipher_new(suite, direction, &keys, out);
 }

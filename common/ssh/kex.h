@@ -1,6 +1,6 @@
 /*
  * Key exchange methods: the ephemeral key pair, the shared secret, the exchange hash, the derived keys.
- * (RFC 4253 section 7 and 8, RFC 5656 section 4, RFC 8731)
+ * (RFC 4253 section 7 and 8, RFC 5656 section 4, RFC 8268, RFC 8731)
  */
 #ifndef COMMON_SSH_KEX_H
 #define COMMON_SSH_KEX_H
@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/span.h"
+#include "common/ssh/wire.h"
 
 enum kex_method {
 	KEX_NONE = 0,
@@ -15,6 +16,8 @@ enum kex_method {
 	KEX_ECDH_P256,
 	KEX_ECDH_P384,
 	KEX_ECDH_P521,
+	KEX_DH_GROUP16,
+	KEX_DH_GROUP14,
 	KEX_METHOD_COUNT
 };
 
@@ -32,12 +35,27 @@ const char *kex_method_name(enum kex_method method);
 /* Our half of one exchange. */
 struct kex;
 
-/* Make an ephemeral key pair.  *out is owned.  ERR_CRYPTO, ERR_NOMEM. */
-MUST_CHECK enum err kex_new(enum kex_method method, struct kex **out);
+/*
+ * Make an ephemeral key pair.  need is how many bytes the longest key has that will be derived (cipher_suite_need()); it
+ * sizes the exponent of a Diffie-Hellman group.  *out is owned.  ERR_CRYPTO, ERR_NOMEM.
+ */
+MUST_CHECK enum err kex_new(enum kex_method method, size_t need, struct kex **out);
 /* Wipes the private half. */
 void kex_free(struct kex *k);
-/* Our public value (Q_C or Q_S), borrowed from k. */
+/* The pair, written to go on with it in another process.  It holds the private half: wipe what you put it into. */
+MUST_CHECK enum err kex_write(const struct kex *k, struct buf *out);
+/* What kex_write() wrote for this method.  *out is owned.  ERR_FORMAT. */
+MUST_CHECK enum err kex_read(struct wire_reader *r, enum kex_method method, struct kex **out);
+/*
+ * Our public value, borrowed from k: what stands inside the string (Q_C or Q_S) or the mpint (e or f) that carries it in
+ * messages and in the exchange hash.  With a mpint's leading zero byte where it needs one, both are written alike.
+ */
 struct span kex_public(const struct kex *k);
+/*
+ * Can this be a peer's public value, as far as its form and range show?  (A point's length and form, RFC 5656 section 4;
+ * a mpint without superfluous bytes between 1 and p - 1, both excluded, RFC 8268 section 4, that is no tiny power of 2.)
+ */
+bool kex_public_is_sound(enum kex_method method, struct span public);
 /*
  * Append the shared secret K, encoded as the mpint that is hashed.  ERR_KEY: the peer's public value is not a valid one,
  * or the secret is zero (RFC 8731 section 3).

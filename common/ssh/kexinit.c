@@ -9,24 +9,20 @@
 
 #define COOKIE_LEN 16
 
-/*
- * With AEAD ciphers no MAC is negotiated, but an empty list would be malformed to some peers.
- */
-#define MAC_NAMES                                                                                  \
-	"hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
-
 static enum err
 put_lists(const struct kexinit_offer *offer, struct buf *out)
 {
+	const char *compression = offer->compression != NULL ? offer->compression : "none";
+	const char *macs = offer->macs != NULL ? offer->macs : mac_names();
 	const char *const lists[KEXINIT_LISTS] = {
 		[KEXINIT_KEX] = offer->kex,
 		[KEXINIT_HOST_KEY] = offer->host_keys,
 		[KEXINIT_CIPHER_C2S] = offer->ciphers,
 		[KEXINIT_CIPHER_S2C] = offer->ciphers,
-		[KEXINIT_MAC_C2S] = MAC_NAMES,
-		[KEXINIT_MAC_S2C] = MAC_NAMES,
-		[KEXINIT_COMPRESSION_C2S] = "none",
-		[KEXINIT_COMPRESSION_S2C] = "none",
+		[KEXINIT_MAC_C2S] = macs,
+		[KEXINIT_MAC_S2C] = macs,
+		[KEXINIT_COMPRESSION_C2S] = compression,
+		[KEXINIT_COMPRESSION_S2C] = compression,
 		[KEXINIT_LANGUAGE_C2S] = "",
 		[KEXINIT_LANGUAGE_S2C] = "",
 	};
@@ -45,6 +41,8 @@ kexinit_write(const struct kexinit_offer *offer, struct buf *out)
 
 	if (RAND_bytes(cookie, sizeof(cookie)) != 1)
 		return ERR_CRYPTO;
+	if (offer->cookie_start != NULL)
+		memcpy(cookie, offer->cookie_start, KEXINIT_COOKIE_START_SIZE);
 	e = wire_put_u8(out, SSH_MSG_KEXINIT);
 	if (e == OK)
 		e = wire_put_bytes(out, span_of(cookie, sizeof(cookie)));
@@ -123,16 +121,36 @@ choose_kex(const struct kexinit *client, const struct kexinit *server, enum kex_
 	return ERR_NO_MATCH;
 }
 
+/* The lists of one direction, and what is said when they have nothing in common. */
+struct direction {
+	enum kexinit_list cipher, mac;
+	const char *no_cipher, *no_mac;
+};
+
+static const struct direction to_server = {KEXINIT_CIPHER_C2S, KEXINIT_MAC_C2S,
+	"cipher from client to server", "MAC from client to server"};
+static const struct direction to_client = {KEXINIT_CIPHER_S2C, KEXINIT_MAC_S2C,
+	"cipher from server to client", "MAC from server to client"};
+
 static enum err
-choose_cipher(const struct kexinit *client, const struct kexinit *server, enum kexinit_list which,
-	enum cipher_kind *out)
+choose_suite(const struct kexinit *client, const struct kexinit *server, const struct direction *d,
+	struct cipher_suite *out, const char **missing)
 {
 	struct span name;
 
-	if (choose(client, server, which, &name) != OK)
+	*missing = d->no_cipher;
+	if (choose(client, server, d->cipher, &name) != OK)
 		return ERR_NO_MATCH;
-	*out = cipher_by_name(name);
-	return *out != CIPHER_NONE ? OK : ERR_NO_MATCH;
+	out->kind = cipher_by_name(name);
+	if (out->kind == CIPHER_NONE)
+		return ERR_NO_MATCH;
+	if (!cipher_needs_mac(out->kind))
+		return OK;
+	*missing = d->no_mac;
+	if (choose(client, server, d->mac, &name) != OK)
+		return ERR_NO_MATCH;
+	out->mac = mac_by_name(name);
+	return out->mac != MAC_NONE ? OK : ERR_NO_MATCH;
 }
 
 static enum err
@@ -148,13 +166,15 @@ choose_host_key(const struct kexinit *client, const struct kexinit *server, stru
 	return OK;
 }
 
-static bool
-compression_is_none(
-	const struct kexinit *client, const struct kexinit *server, enum kexinit_list which)
+static enum err
+choose_compression(const struct kexinit *client, const struct kexinit *server,
+	enum kexinit_list which, enum compression *out)
 {
 	struct span name;
 
-	return choose(client, server, which, &name) == OK && span_is(name, "none");
+	if (choose(client, server, which, &name) != OK || compression_by_name(name, out) != OK)
+		return ERR_NO_MATCH;
+	return OK;
 }
 
 enum err
@@ -167,12 +187,13 @@ kexinit_choose(const struct kexinit *client, const struct kexinit *server, struc
 		*missing = "key exchange method";
 	else if (choose_host_key(client, server, &c) != OK)
 		*missing = "host key algorithm";
-	else if (choose_cipher(client, server, KEXINIT_CIPHER_C2S, &c.c2s) != OK)
-		*missing = "cipher from client to server";
-	else if (choose_cipher(client, server, KEXINIT_CIPHER_S2C, &c.s2c) != OK)
-		*missing = "cipher from server to client";
-	else if (!compression_is_none(client, server, KEXINIT_COMPRESSION_C2S) ||
-		!compression_is_none(client, server, KEXINIT_COMPRESSION_S2C))
+	else if (choose_suite(client, server, &to_server, &c.c2s, missing) != OK ||
+		choose_suite(client, server, &to_client, &c.s2c, missing) != OK)
+		return ERR_NO_MATCH;
+	else if (choose_compression(client, server, KEXINIT_COMPRESSION_C2S, &c.compression_c2s) !=
+			OK ||
+		choose_compression(client, server, KEXINIT_COMPRESSION_S2C, &c.compression_s2c) !=
+			OK)
 		*missing = "compression method";
 	else {
 		c.guess_was_wrong = !first_names_are_equal(client, server, KEXINIT_KEX) ||

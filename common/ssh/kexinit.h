@@ -5,6 +5,7 @@
 #define COMMON_SSH_KEXINIT_H
 
 #include "common/ssh/cipher.h"
+#include "common/ssh/compress.h"
 #include "common/ssh/kex.h"
 
 /* The name lists in their order on the wire. */
@@ -33,14 +34,20 @@ struct kexinit {
 	bool first_kex_follows;
 };
 
+/* How much of the cookie may be somebody else's word; the rest is random in any case. */
+#define KEXINIT_COOKIE_START_SIZE 8
+
 /* What we offer, each a name list. */
 struct kexinit_offer {
 	const char *kex; /* pseudo-algorithms included */
 	const char *host_keys;
 	const char *ciphers;
+	const char *macs; /* NULL: all that we have */
+	const char *compression; /* NULL: none */
+	const uint8_t *cookie_start; /* KEXINIT_COOKIE_START_SIZE bytes; NULL: random ones */
 };
 
-/* Append a KEXINIT payload with a random cookie. */
+/* Append a KEXINIT payload with a random cookie, but for what the offer says of it. */
 MUST_CHECK enum err kexinit_write(const struct kexinit_offer *offer, struct buf *out);
 /* Parse a whole payload.  ERR_FORMAT. */
 MUST_CHECK enum err kexinit_parse(struct span payload, struct kexinit *out);
@@ -51,13 +58,15 @@ MUST_CHECK enum err kexinit_parse(struct span payload, struct kexinit *out);
 struct kex_choice {
 	enum kex_method method;
 	char host_key_alg[KEXINIT_NAME_SIZE];
-	enum cipher_kind c2s;
-	enum cipher_kind s2c;
+	struct cipher_suite c2s;
+	struct cipher_suite s2c;
+	enum compression compression_c2s;
+	enum compression compression_s2c;
 	bool guess_was_wrong; /* the first names differ: a packet sent on a guess is to be ignored */
 };
 
 /*
- * Choose by the client's order.  ERR_NO_MATCH: *missing (static) names what they have no algorithm in common for, e.g.
+ * Choose by the client's order; MACs only for ciphers that need one.  ERR_NO_MATCH: *missing (static) names what they have no algorithm in common for, e.g.
  * "key exchange method".
  */
 MUST_CHECK enum err kexinit_choose(const struct kexinit *client, const struct kexinit *server,

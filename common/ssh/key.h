@@ -100,4 +100,9 @@ const struct pubkey *privkey_public(const struct privkey *k);
 MUST_CHECK enum err privkey_sign(
 	const struct privkey *k, struct span sigalg, struct span data, struct buf *out);
 
+#define PRIVKEY_SECRET_SIZE 32
+/* A secret that follows from the private half and label alone, and tells nothing of the key: wipe.  ERR_CRYPTO. */
+MUST_CHECK enum err privkey_derive(
+	const struct privkey *k, const char *label, uint8_t out[PRIVKEY_SECRET_SIZE]);
+
 #endif

@@ -8,6 +8,8 @@
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 
 /* Which of our types is this; KEY_NONE when none. */
@@ -222,4 +224,21 @@ const struct pubkey *
 privkey_public(const struct privkey *k)
 {
 	return k->public;
+}
+
+enum err
+privkey_derive(const struct privkey *k, const char *label, uint8_t out[PRIVKEY_SECRET_SIZE])
+{
+	size_t len = 0;
+	uint8_t *der = NULL;
+	int der_len = i2d_PrivateKey(k->pkey, &der);
+	bool is_made;
+
+	if (der_len <= 0)
+		return ERR_CRYPTO;
+	is_made = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, der, (size_t)der_len,
+			  (const uint8_t *)label, strlen(label), out, PRIVKEY_SECRET_SIZE,
+			  &len) != NULL;
+	OPENSSL_clear_free(der, (size_t)der_len);
+	return is_made && len == PRIVKEY_SECRET_SIZE ? OK : ERR_CRYPTO;
 }

@@ -11,16 +11,16 @@
 /* packet_length covers the padding length byte, one byte of payload and the least padding. */
 #define LENGTH_MIN (1 + 1 + PACKET_PADDING_MIN)
 
-static const struct cipher_info *
-info_of(const struct packet_stream *s)
+static const struct cipher_layout *
+layout_of(const struct packet_stream *s)
 {
-	return cipher_info(s->cipher != NULL ? cipher_kind(s->cipher) : CIPHER_NONE);
+	return cipher_layout(s->cipher);
 }
 
 static bool
-length_is_aligned(const struct cipher_info *info, size_t length)
+length_is_aligned(const struct cipher_layout *layout, size_t length)
 {
-	return (length + (info->length_is_aligned ? LENGTH_LEN : 0)) % info->block == 0;
+	return (length + (layout->length_is_aligned ? LENGTH_LEN : 0)) % layout->block == 0;
 }
 
 static void
@@ -46,7 +46,7 @@ peek_length(struct packet_stream *s, const uint8_t *bytes, uint32_t *out)
 		return e;
 	if (length < LENGTH_MIN || length > PACKET_LENGTH_MAX)
 		return ERR_LIMIT;
-	if (!length_is_aligned(info_of(s), length))
+	if (!length_is_aligned(layout_of(s), length))
 		return ERR_FORMAT;
 	*out = length;
 	return OK;
@@ -67,7 +67,7 @@ packet_open(struct packet_stream *s, uint8_t *bytes, size_t len, struct packet *
 	e = peek_length(s, bytes, &length);
 	if (e != OK)
 		return e;
-	size = LENGTH_LEN + length + info_of(s)->tag_len;
+	size = LENGTH_LEN + length + layout_of(s)->tag_len;
 	if (len < size) {
 		*need = size;
 		return ERR_AGAIN;
@@ -81,6 +81,8 @@ packet_open(struct packet_stream *s, uint8_t *bytes, size_t len, struct packet *
 	padding = bytes[LENGTH_LEN];
 	if (padding < PACKET_PADDING_MIN || (uint32_t)padding + 2 > length)
 		return ERR_FORMAT;
+	if (length - 1 - padding > PACKET_PAYLOAD_MAX)
+		return ERR_LIMIT;
 	*out = (struct packet){.start = bytes,
 		.length = length,
 		.seq = s->seq,
@@ -91,20 +93,20 @@ packet_open(struct packet_stream *s, uint8_t *bytes, size_t len, struct packet *
 }
 
 static size_t
-padding_for(const struct cipher_info *info, size_t payload_len)
+padding_for(const struct cipher_layout *layout, size_t payload_len)
 {
-	size_t covered = 1 + payload_len + (info->length_is_aligned ? LENGTH_LEN : 0);
-	size_t padding = info->block - covered % info->block;
+	size_t covered = 1 + payload_len + (layout->length_is_aligned ? LENGTH_LEN : 0);
+	size_t padding = layout->block - covered % layout->block;
 
-	return padding < PACKET_PADDING_MIN ? padding + info->block : padding;
+	return padding < PACKET_PADDING_MIN ? padding + layout->block : padding;
 }
 
 size_t
 packet_sealed_size(const struct packet_stream *s, size_t payload_len)
 {
-	const struct cipher_info *info = info_of(s);
+	const struct cipher_layout *layout = layout_of(s);
 
-	return LENGTH_LEN + 1 + payload_len + padding_for(info, payload_len) + info->tag_len;
+	return LENGTH_LEN + 1 + payload_len + padding_for(layout, payload_len) + layout->tag_len;
 }
 
 static enum err
@@ -119,29 +121,27 @@ seal(struct packet_stream *s, uint8_t *start, size_t length)
 		if (e != OK)
 			return e;
 	}
-	count(s, LENGTH_LEN + length + info_of(s)->tag_len);
+	count(s, LENGTH_LEN + length + layout_of(s)->tag_len);
 	return OK;
 }
 
 enum err
 packet_seal_at(struct packet_stream *s, struct span payload, uint8_t *at, size_t *size)
 {
-	const struct cipher_info *info = info_of(s);
+	const struct cipher_layout *layout = layout_of(s);
 	size_t padding, length;
 	uint8_t *end;
 	enum err e;
 
 	if (payload.len == 0 || payload.len > PACKET_PAYLOAD_MAX)
 		return ERR_LIMIT;
-	padding = padding_for(info, payload.len);
+	padding = padding_for(layout, payload.len);
 	length = 1 + payload.len + padding;
-	/* In cleartext the length field is padded, too, so that the very largest payloads do not fit. */
-	if (length > PACKET_LENGTH_MAX)
-		return ERR_LIMIT;
+	assert(length <= PACKET_LENGTH_MAX);
 	wire_poke_u32(at, (uint32_t)length);
 	at[LENGTH_LEN] = (uint8_t)padding;
-	memmove(at + LENGTH_LEN + 1, payload.ptr, payload.len);
-	end = at + LENGTH_LEN + 1 + payload.len;
+	memmove(at + PACKET_PAYLOAD_AT, payload.ptr, payload.len);
+	end = at + PACKET_PAYLOAD_AT + payload.len;
 	/* Padding of cleartext packets is seen by everybody, so it may as well say nothing. */
 	if (s->cipher == NULL)
 		memset(end, 0, padding);
@@ -149,7 +149,7 @@ packet_seal_at(struct packet_stream *s, struct span payload, uint8_t *at, size_t
 		return ERR_CRYPTO;
 	e = seal(s, at, length);
 	if (e == OK)
-		*size = LENGTH_LEN + length + info->tag_len;
+		*size = LENGTH_LEN + length + layout->tag_len;
 	return e;
 }
 
@@ -174,17 +174,22 @@ bool
 packet_fits_in_place(
 	const struct packet_stream *to, const struct packet_stream *from, const struct packet *p)
 {
-	const struct cipher_info *info = info_of(to);
+	const struct cipher_layout *layout = layout_of(to);
 
-	return to->cipher != NULL && info->tag_len == info_of(from)->tag_len &&
-		length_is_aligned(info, p->length);
+	return to->cipher != NULL && layout->tag_len <= layout_of(from)->tag_len &&
+		length_is_aligned(layout, p->length);
 }
 
 enum err
 packet_reseal(struct packet_stream *to, struct packet *p)
 {
-	assert(to->cipher != NULL && length_is_aligned(info_of(to), p->length));
-	return seal(to, p->start, p->length);
+	enum err e;
+
+	assert(to->cipher != NULL && length_is_aligned(layout_of(to), p->length));
+	e = seal(to, p->start, p->length);
+	if (e == OK)
+		p->size = LENGTH_LEN + p->length + layout_of(to)->tag_len;
+	return e;
 }
 
 void

@@ -13,8 +13,14 @@
 #define PACKET_PADDING_MIN 4
 /* All of a packet: length field, content, tag. */
 #define PACKET_SIZE_MAX (4 + (size_t)PACKET_LENGTH_MAX + CIPHER_TAG_MAX)
-/* The largest payload that is accepted and sent: what can be opened can be sealed again, under each cipher of ours. */
-#define PACKET_PAYLOAD_MAX ((size_t)PACKET_LENGTH_MAX - 1 - PACKET_PADDING_MIN)
+/*
+ * The largest payload that is accepted and sent: what can be opened can be sealed again, under each cipher of ours.  Where
+ * the length field is padded, too, the largest length is 4 less than PACKET_LENGTH_MAX.
+ */
+#define PACKET_PAYLOAD_MAX ((size_t)PACKET_LENGTH_MAX - 4 - 1 - PACKET_PADDING_MIN)
+
+/* Where the payload stands in a packet: behind its length and its padding length. */
+#define PACKET_PAYLOAD_AT 5
 
 /* Packets under one key, at most, in either direction (RFC 4344 section 3.1). */
 #define PACKET_COUNT_MAX ((uint64_t)1 << 31)
@@ -47,15 +53,21 @@ MUST_CHECK enum err packet_open(
 /* Append payload as a sealed packet with fresh padding.  ERR_LIMIT: payload or out too large. */
 MUST_CHECK enum err packet_seal(struct packet_stream *s, struct span payload, struct buf *out);
 
-/* The same into memory that has room for packet_sealed_size(); *size is what was written. */
+/*
+ * The same into memory that has room for packet_sealed_size(); *size is what was written.  The payload may stand there
+ * already, at PACKET_PAYLOAD_AT.
+ */
 MUST_CHECK enum err packet_seal_at(
 	struct packet_stream *s, struct span payload, uint8_t *at, size_t *size);
 size_t packet_sealed_size(const struct packet_stream *s, size_t payload_len);
 
-/* Can a packet that was opened under from be sealed under to where it stands, with its own padding? */
+/*
+ * Can a packet that was opened under from be sealed under to where it stands, with its own padding?  The padding must suit
+ * the other layout, and the tag must not reach into what follows.
+ */
 bool packet_fits_in_place(
 	const struct packet_stream *to, const struct packet_stream *from, const struct packet *p);
-/* Seal it there.  Only when packet_fits_in_place(). */
+/* Seal it there; p->size is its size then.  Only when packet_fits_in_place(). */
 MUST_CHECK enum err packet_reseal(struct packet_stream *to, struct packet *p);
 
 /* NEWKEYS: from here on this cipher.  Takes it.  reset_seq: strict KEX. */

@@ -160,6 +160,7 @@ transport_init_queues(struct transport *t)
 	if (max == 0)
 		max = TRANSPORT_WAITING_MAX;
 	buf_init(&t->waiting, max);
+	buf_init(&t->inflated, PACKET_PAYLOAD_MAX);
 	buf_init(&t->out, TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * max);
 }
 
@@ -199,6 +200,9 @@ transport_free(struct transport *t)
 	packet_stream_clear(&t->sealed);
 	buf_clear(&t->out);
 	buf_clear(&t->waiting);
+	compress_free(t->inflate);
+	compress_free(t->deflate);
+	buf_clear(&t->inflated);
 	transport_exchange_free(t->exchange);
 	free(t->own_ident);
 	free(t->peer_ident);
@@ -208,9 +212,21 @@ transport_free(struct transport *t)
 }
 
 enum err
-transport_seal_now(struct transport *t, struct span payload)
+transport_write_disconnect(enum ssh_disconnect code, const char *text, struct buf *out)
 {
-	return packet_seal(&t->sealed, payload, &t->out);
+	size_t before = out->len;
+	enum err e;
+
+	e = wire_put_u8(out, SSH_MSG_DISCONNECT);
+	if (e == OK)
+		e = wire_put_u32(out, code);
+	if (e == OK)
+		e = wire_put_cstring(out, text);
+	if (e == OK)
+		e = wire_put_cstring(out, "");
+	if (e != OK)
+		buf_truncate(out, before);
+	return e;
 }
 
 /* A leg that cannot even say goodbye is closed by its owner all the same. */
@@ -218,15 +234,8 @@ static void
 send_disconnect(struct transport *t, enum ssh_disconnect code, const char *text)
 {
 	struct buf b = {0};
-	enum err e;
+	enum err e = transport_write_disconnect(code, text, &b);
 
-	e = wire_put_u8(&b, SSH_MSG_DISCONNECT);
-	if (e == OK)
-		e = wire_put_u32(&b, code);
-	if (e == OK)
-		e = wire_put_cstring(&b, text);
-	if (e == OK)
-		e = wire_put_cstring(&b, "");
 	if (e == OK)
 		e = transport_seal_now(t, buf_span(&b));
 	buf_clear(&b);
@@ -267,9 +276,26 @@ ident_is_sound(struct span line)
 		(line.len > 9 && memcmp(line.ptr, "SSH-1.99-", 9) == 0);
 }
 
+/* Who speaks no SSH could not read a packet and gets a line of text: in the words of sshd, for which people look. */
+static enum err
+turn_away(struct transport *t)
+{
+	static const char words[] = "Invalid SSH identification string.\r\n";
+	enum err e;
+
+	t->failure.code = SSH_DISCONNECT_PROTOCOL_VERSION_NOT_SUPPORTED;
+	snprintf(t->failure.text, sizeof(t->failure.text), "%s", "the client does not speak SSH");
+	t->state = TRANSPORT_DEAD;
+	e = buf_append(&t->out, words, sizeof(words) - 1);
+	return e == OK ? ERR_PROTO : e;
+}
+
 static enum err
 take_ident(struct transport *t, struct span line)
 {
+	if (t->config->role == TRANSPORT_SERVER &&
+		(line.len < 4 || memcmp(line.ptr, "SSH-", 4) != 0))
+		return turn_away(t);
 	if (!ident_is_sound(line))
 		return transport_fail(t, ERR_PROTO, SSH_DISCONNECT_PROTOCOL_VERSION_NOT_SUPPORTED,
 			"expected an identification string SSH-2.0-...");
@@ -457,6 +483,7 @@ transport_step(struct transport *t, uint8_t *bytes, size_t len, size_t *used,
 	enum err e;
 
 	*event = (struct transport_event){.kind = TRANSPORT_EVENT_NONE};
+	buf_clear(&t->inflated);
 	if (t->state == TRANSPORT_DEAD)
 		return ERR_CLOSED;
 	if (t->state == TRANSPORT_SIGN || len == 0)
@@ -471,6 +498,9 @@ transport_step(struct transport *t, uint8_t *bytes, size_t len, size_t *used,
 		return fail_packet(t, e);
 	if (p.payload.len == 0)
 		return fail_packet(t, ERR_FORMAT);
+	e = transport_inflate(t, &p);
+	if (e != OK)
+		return e;
 	*used = p.size;
 	return dispatch(t, &p, event);
 }
@@ -524,11 +554,15 @@ transport_flush_waiting(struct transport *t)
 	enum err e = OK;
 
 	while (e == OK && wire_left(&r) > 0) {
+		if (t->waiting.len - wire_left(&r) >= t->waiting_plain)
+			t->plain_out = false;
 		e = wire_get_string(&r, &payload);
 		if (e == OK)
 			e = transport_seal_now(t, payload);
 	}
 	buf_clear(&t->waiting);
+	t->waiting_plain = 0;
+	t->plain_out = false;
 	return e;
 }
 
@@ -536,7 +570,9 @@ bool
 transport_fits_in_place(
 	const struct transport *t, const struct transport *from, const struct packet *p)
 {
-	return packet_fits_in_place(&t->sealed, &from->in, p);
+	return !transport_is_compressed(t, CIPHER_SEAL) &&
+		!transport_is_compressed(from, CIPHER_OPEN) &&
+		packet_fits_in_place(&t->sealed, &from->in, p);
 }
 
 enum err
@@ -546,17 +582,11 @@ transport_reseal(struct transport *t, struct packet *p)
 	return packet_reseal(&t->sealed, p);
 }
 
-size_t
-transport_sealed_size(const struct transport *t, size_t payload_len)
-{
-	return packet_sealed_size(&t->sealed, payload_len);
-}
-
 enum err
 transport_seal_at(struct transport *t, struct span payload, uint8_t *at, size_t *size)
 {
 	assert(transport_is_clear(t));
-	return packet_seal_at(&t->sealed, payload, at, size);
+	return transport_seal_now_at(t, payload, at, size);
 }
 
 struct buf *
@@ -580,6 +610,12 @@ transport_failure(const struct transport *t)
 void
 transport_set_phase(struct transport *t, enum transport_phase phase)
 {
+	/* What was sent before the peer could know that the user is authenticated is not compressed, in either direction. */
+	if (phase != t->phase && phase == TRANSPORT_PHASE_CONNECTION) {
+		t->waiting_plain = t->waiting.len;
+		t->plain_in = t->exchange != NULL;
+		t->plain_out = !t->clear;
+	}
 	t->phase = phase;
 }
 
@@ -591,7 +627,7 @@ stream_is_used_up(const struct transport *t, const struct packet_stream *s)
 	if (s->cipher == NULL)
 		return false;
 	if (max == 0)
-		max = cipher_info(cipher_kind(s->cipher))->rekey_bytes;
+		max = cipher_info(cipher_suite(s->cipher).kind)->rekey_bytes;
 	return s->n_bytes >= max || s->n_packets >= REKEY_PACKETS;
 }
 
@@ -640,12 +676,24 @@ transport_peer_ident(const struct transport *t)
 	return span_str(t->peer_ident);
 }
 
-enum cipher_kind
-transport_cipher(const struct transport *t, enum cipher_direction direction)
+static struct cipher_suite
+suite_of(const struct transport *t, enum cipher_direction direction)
 {
 	const struct cipher *c = direction == CIPHER_OPEN ? t->in.cipher : t->sealed.cipher;
 
-	return c != NULL ? cipher_kind(c) : CIPHER_NONE;
+	return c != NULL ? cipher_suite(c) : (struct cipher_suite){.kind = CIPHER_NONE};
+}
+
+enum cipher_kind
+transport_cipher(const struct transport *t, enum cipher_direction direction)
+{
+	return suite_of(t, direction).kind;
+}
+
+enum mac_kind
+transport_mac(const struct transport *t, enum cipher_direction direction)
+{
+	return suite_of(t, direction).mac;
 }
 
 enum kex_method

@@ -31,7 +31,7 @@ enum transport_phase {
 #define TRANSPORT_WAITING_MAX ((size_t)1 << 20)
 /* What transport_out() may hold, besides what waiting_max becomes when it is sealed (a small packet grows most). */
 #define TRANSPORT_OUT_MAX ((size_t)4 << 20)
-#define TRANSPORT_SEALED_GROWTH 8
+#define TRANSPORT_SEALED_GROWTH 17
 /* What may be unread by a peer that has not logged in when one more of its messages must be answered by us. */
 #define TRANSPORT_UNREAD_MAX ((size_t)64 * 1024)
 
@@ -51,6 +51,9 @@ struct transport_config {
 	const char *kex; /* name lists in order of preference; NULL: all that we have */
 	const char *host_keys; /* a server should name those that it has keys for */
 	const char *ciphers;
+	const char *compression; /* NULL: none */
+	const uint8_t *cookie_start; /* as in struct kexinit_offer; what it points at may change */
+	const char *macs;
 	uint64_t rekey_bytes; /* volume per key; 0: as the cipher says */
 	size_t waiting_max; /* 0: TRANSPORT_WAITING_MAX */
 	transport_host_key_fn host_key_ok; /* client role */
@@ -82,7 +85,8 @@ struct transport_exchange {
 
 struct transport_event {
 	enum transport_event_kind kind;
-	struct packet packet; /* inside the bytes that were given */
+	struct packet
+		packet; /* inside the bytes that were given; if it was compressed, the payload in memory of the leg */
 	struct transport_exchange exchange;
 	uint32_t number;
 	struct span text; /* inside the bytes that were given; unsanitised */
@@ -100,6 +104,11 @@ MUST_CHECK enum err transport_step(struct transport *t, uint8_t *bytes, size_t l
 /* How many bytes the packet at the front needs, as far as known after ERR_AGAIN; 0 when unknown. */
 size_t transport_need(const struct transport *t);
 bool transport_waits_for_signature(const struct transport *t);
+
+/*
+ * What TRANSPORT_EVENT_SIGN said, once more: for a leg that was read back.  ERR_BAD_STATE: it waits for no signature.
+ */
+MUST_CHECK enum err transport_to_sign(const struct transport *t, struct transport_exchange *out);
 
 /*
  * Answer to TRANSPORT_EVENT_SIGN: the host key blob and the signature blob.  The exchange goes on.  Errors as
@@ -135,6 +144,9 @@ size_t transport_n_waiting(const struct transport *t);
 
 /* End the leg: SSH_MSG_DISCONNECT with this code and text goes to transport_out(), nothing is taken or sent after it. */
 void transport_disconnect(struct transport *t, enum ssh_disconnect code, const char *text);
+/* Append that message's payload, for an owner whose leg is to live on after it. */
+MUST_CHECK enum err transport_write_disconnect(
+	enum ssh_disconnect code, const char *text, struct buf *out);
 
 struct transport_failure {
 	enum ssh_disconnect code; /* SSH_DISCONNECT_NONE: alive */
@@ -157,6 +169,9 @@ bool transport_takes_data(const struct transport *t);
 struct span transport_session_id(const struct transport *t);
 struct span transport_peer_ident(const struct transport *t);
 enum cipher_kind transport_cipher(const struct transport *t, enum cipher_direction direction);
+/* Do packets of this direction pass through a compression stream now? */
+bool transport_is_compressed(const struct transport *t, enum cipher_direction direction);
+enum mac_kind transport_mac(const struct transport *t, enum cipher_direction direction);
 enum kex_method transport_kex_method(const struct transport *t);
 const char *transport_host_key_alg(const struct transport *t);
 /* Sequence number that the next packet to the peer will carry (for the mapping of UNIMPLEMENTED). */

@@ -44,8 +44,16 @@ struct transport {
 	enum transport_phase phase;
 	struct packet_stream in;
 	struct packet_stream sealed; /* the other direction */
+	enum compression compression_in; /* as negotiated; in use from authentication on */
+	enum compression compression_out;
+	struct compress *inflate; /* owned; while in use */
+	struct compress *deflate;
+	struct buf inflated; /* the last packet's payload, until the next step */
 	struct buf out;
+	bool plain_in; /* a key exchange from before authentication ends without compression: so until its NEWKEYS */
+	bool plain_out; /* and so until that of ours, and for what waits since then */
 	struct buf waiting; /* (u32 length, payload) each, for after our NEWKEYS */
+	size_t waiting_plain; /* so many bytes of it are from before authentication, and so not to be compressed */
 	struct exchange *exchange; /* from our or the peer's KEXINIT to the peer's NEWKEYS */
 	bool clear; /* no KEXINIT of ours is unanswered by our NEWKEYS */
 	bool strict;
@@ -75,8 +83,26 @@ void transport_init_queues(struct transport *t);
 
 /* Seal now, whatever the key exchange is at. */
 MUST_CHECK enum err transport_seal_now(struct transport *t, struct span payload);
+MUST_CHECK enum err transport_seal_now_at(
+	struct transport *t, struct span payload, uint8_t *at, size_t *size);
 /* Seal what waited; after our NEWKEYS. */
 MUST_CHECK enum err transport_flush_waiting(struct transport *t);
+
+/*
+ * Compression (transport_compress.c).  A stream begins with the first packet that needs it; NEWKEYS ends it, and the next
+ * packet begins another (RFC 4253 section 6.2).
+ */
+void transport_restart_inflate(struct transport *t);
+void transport_restart_deflate(struct transport *t);
+/* Put the inflated payload in the place of the packet's.  Errors are final (transport_fail). */
+MUST_CHECK enum err transport_inflate(struct transport *t, struct packet *p);
+
+/*
+ * A key exchange under way, in the written form of a leg (transport_state_kex.c).  Reading sets the state, too; ERR_FORMAT:
+ * malformed, or no state that a leg can be in.
+ */
+MUST_CHECK enum err transport_exchange_write(const struct transport *t, struct buf *out);
+MUST_CHECK enum err transport_exchange_read(struct wire_reader *r, struct transport *t);
 
 /* Key exchange (transport_kex.c).  The payloads are whole packets of that type; errors are final (transport_fail). */
 MUST_CHECK enum err transport_send_kexinit(struct transport *t);
@@ -87,6 +113,8 @@ MUST_CHECK enum err transport_on_kex_reply(struct transport *t, struct span payl
 MUST_CHECK enum err transport_on_newkeys(
 	struct transport *t, struct span payload, struct transport_event *event);
 MUST_CHECK enum err transport_on_ext_info(struct transport *t, struct span payload);
+/* What both KEXINITs, which t->exchange has, come to.  Errors are final (transport_fail). */
+MUST_CHECK enum err transport_choose(struct transport *t, const struct kexinit *peer);
 void transport_exchange_free(struct exchange *x);
 
 #endif

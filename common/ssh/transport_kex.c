@@ -48,6 +48,7 @@ is_first(const struct transport *t)
 struct offer_text {
 	char kex[NAME_LIST_MAX];
 	char ciphers[NAME_LIST_MAX];
+	char macs[NAME_LIST_MAX];
 };
 
 /* A list that was cut would silently lack strict KEX: it is refused. */
@@ -57,6 +58,13 @@ join(char out[NAME_LIST_MAX], const char *a, const char *b)
 	int len = snprintf(out, NAME_LIST_MAX, "%s%s%s", a, b[0] != '\0' ? "," : "", b);
 
 	return len >= 0 && len < NAME_LIST_MAX ? OK : ERR_LIMIT;
+}
+
+/* The list with this name in front of it; NULL: none. */
+static enum err
+join_first(char out[NAME_LIST_MAX], const char *first, const char *list)
+{
+	return first != NULL ? join(out, first, list) : join(out, list, "");
 }
 
 static const char *
@@ -70,24 +78,33 @@ pseudo_algorithms(const struct transport *t)
 
 /*
  * What we offer.  The pseudo-algorithms belong to the first exchange only.  In later ones a client role asks for the same
- * host key, which must not change, and first for the same cipher, so that packets can go on being re-encrypted where they
- * stand; should the node no longer have it, another one is better than none.
+ * host key, which must not change, and first for the same cipher and MAC, so that packets can go on being re-encrypted
+ * where they stand; should the node no longer have them, others are better than none.
  */
 static enum err
 make_offer(const struct transport *t, struct offer_text *text, struct kexinit_offer *offer)
 {
 	const struct transport_config *c = t->config;
 	const char *ciphers = c->ciphers != NULL ? c->ciphers : cipher_names();
+	const char *macs = c->macs != NULL ? c->macs : mac_names();
 	bool again = c->role == TRANSPORT_CLIENT && !is_first(t);
+	struct cipher_suite suite = {0};
 	enum err e;
 
+	if (again)
+		suite = cipher_suite(t->sealed.cipher);
 	e = join(text->kex, c->kex != NULL ? c->kex : kex_names(), pseudo_algorithms(t));
-	if (e == OK && again)
-		e = join(text->ciphers, cipher_info(cipher_kind(t->sealed.cipher))->name, ciphers);
-	else if (e == OK)
-		e = join(text->ciphers, ciphers, "");
+	if (e == OK)
+		e = join_first(
+			text->ciphers, again ? cipher_info(suite.kind)->name : NULL, ciphers);
+	if (e == OK)
+		e = join_first(
+			text->macs, suite.mac != MAC_NONE ? mac_info(suite.mac)->name : NULL, macs);
+	offer->cookie_start = c->cookie_start;
 	offer->kex = text->kex;
 	offer->ciphers = text->ciphers;
+	offer->macs = text->macs;
+	offer->compression = c->compression;
 	offer->host_keys = c->host_keys != NULL ? c->host_keys : sigalg_names();
 	if (again)
 		offer->host_keys = t->host_key_alg;
@@ -139,8 +156,8 @@ settle_extensions(struct transport *t, const struct kexinit *peer, uint32_t seq)
 	return OK;
 }
 
-static enum err
-choose(struct transport *t, const struct kexinit *peer)
+enum err
+transport_choose(struct transport *t, const struct kexinit *peer)
 {
 	bool is_server = t->config->role == TRANSPORT_SERVER;
 	struct exchange *x = t->exchange;
@@ -161,6 +178,15 @@ choose(struct transport *t, const struct kexinit *peer)
 	return OK;
 }
 
+/* Our half of the exchange, good for the keys of both directions. */
+static enum err
+make_kex(struct exchange *x)
+{
+	size_t c2s = cipher_suite_need(x->choice.c2s), s2c = cipher_suite_need(x->choice.s2c);
+
+	return kex_new(x->choice.method, c2s > s2c ? c2s : s2c, &x->kex);
+}
+
 static enum err
 send_kex_init(struct transport *t)
 {
@@ -168,7 +194,7 @@ send_kex_init(struct transport *t)
 	struct buf b = {0};
 	enum err e;
 
-	e = kex_new(x->choice.method, &x->kex);
+	e = make_kex(x);
 	if (e == OK)
 		e = wire_put_u8(&b, SSH_MSG_KEX_ECDH_INIT);
 	if (e == OK)
@@ -210,7 +236,7 @@ transport_on_kexinit(struct transport *t, const struct packet *p)
 	e = buf_append_span(&t->exchange->peer_kexinit, p->payload);
 	if (e != OK)
 		return fail_internal(t, e);
-	e = choose(t, &peer);
+	e = transport_choose(t, &peer);
 	if (e != OK)
 		return e;
 	t->state = TRANSPORT_KEX;
@@ -250,7 +276,7 @@ transport_on_kex_init(struct transport *t, struct span payload, struct transport
 	if (wire_get_u8(&r, &type) != OK ||
 		wire_get_string_max(&r, KEX_PUBLIC_MAX, &public) != OK || wire_end(&r) != OK)
 		return fail_kex(t, ERR_FORMAT, "malformed key exchange message");
-	e = kex_new(x->choice.method, &x->kex);
+	e = make_kex(x);
 	if (e != OK)
 		return fail_internal(t, e);
 	e = kex_secret(x->kex, public, &x->secret);
@@ -261,10 +287,19 @@ transport_on_kex_init(struct transport *t, struct span payload, struct transport
 		return fail_internal(t, e);
 	t->state = TRANSPORT_SIGN;
 	event->kind = TRANSPORT_EVENT_SIGN;
-	event->exchange.method = x->choice.method;
-	event->exchange.host_key_alg = x->choice.host_key_alg;
-	fill_transcript(
-		t, buf_span(&x->peer_public), kex_public(x->kex), &event->exchange.transcript);
+	return transport_to_sign(t, &event->exchange);
+}
+
+enum err
+transport_to_sign(const struct transport *t, struct transport_exchange *out)
+{
+	const struct exchange *x = t->exchange;
+
+	if (t->state != TRANSPORT_SIGN)
+		return ERR_BAD_STATE;
+	out->method = x->choice.method;
+	out->host_key_alg = x->choice.host_key_alg;
+	fill_transcript(t, buf_span(&x->peer_public), kex_public(x->kex), &out->transcript);
 	return OK;
 }
 
@@ -273,20 +308,24 @@ make_cipher(struct transport *t, const struct kex_hash *hash, bool c2s,
 	enum cipher_direction direction, struct cipher **out)
 {
 	struct exchange *x = t->exchange;
-	enum cipher_kind kind = c2s ? x->choice.c2s : x->choice.s2c;
-	const struct cipher_info *info = cipher_info(kind);
+	struct cipher_suite suite = c2s ? x->choice.c2s : x->choice.s2c;
+	const struct cipher_info *info = cipher_info(suite.kind);
 	struct kex_derivation d = {x->choice.method, buf_span(&x->secret), hash,
 		span_of(t->session_id.bytes, t->session_id.len)};
-	uint8_t iv[CIPHER_IV_MAX], key[CIPHER_KEY_MAX];
+	uint8_t iv[CIPHER_IV_MAX], key[CIPHER_KEY_MAX], mac_key[MAC_LEN_MAX];
+	struct cipher_keys keys = {.key = key, .iv = iv, .mac_key = mac_key};
 	enum err e;
 
 	e = kex_derive(&d, c2s ? 'A' : 'B', iv, info->iv_len);
 	if (e == OK)
 		e = kex_derive(&d, c2s ? 'C' : 'D', key, info->key_len);
 	if (e == OK)
-		e = cipher_new(kind, direction, key, iv, out);
+		e = kex_derive(&d, c2s ? 'E' : 'F', mac_key, mac_info(suite.mac)->len);
+	if (e == OK)
+		e = cipher_new(suite, direction, &keys, out);
 	OPENSSL_cleanse(iv, sizeof(iv));
 	OPENSSL_cleanse(key, sizeof(key));
+	OPENSSL_cleanse(mac_key, sizeof(mac_key));
 	return e;
 }
 
@@ -349,6 +388,8 @@ finish(struct transport *t, const struct kex_hash *hash)
 		return e;
 	}
 	packet_stream_rekey(&t->sealed, next_out, t->strict);
+	transport_restart_deflate(t);
+	t->compression_out = is_server ? x->choice.compression_s2c : x->choice.compression_c2s;
 	forget_secrets(x);
 	t->method = x->choice.method;
 	memcpy(t->host_key_alg, x->choice.host_key_alg, sizeof(t->host_key_alg));
@@ -478,12 +519,16 @@ transport_on_kex_reply(struct transport *t, struct span payload)
 enum err
 transport_on_newkeys(struct transport *t, struct span payload, struct transport_event *event)
 {
+	bool is_server = t->config->role == TRANSPORT_SERVER;
 	struct exchange *x = t->exchange;
 
 	if (payload.len != 1)
 		return transport_fail(
 			t, ERR_FORMAT, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed NEWKEYS");
 	packet_stream_rekey(&t->in, x->next_in, t->strict);
+	transport_restart_inflate(t);
+	t->plain_in = false;
+	t->compression_in = is_server ? x->choice.compression_c2s : x->choice.compression_s2c;
 	x->next_in = NULL;
 	transport_exchange_free(x);
 	t->exchange = NULL;

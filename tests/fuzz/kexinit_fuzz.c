@@ -7,17 +7,26 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* A cipher that the peer named, and a MAC that it named where the cipher needs one. */
+static void
+check_suite(const struct kexinit *peer, enum kexinit_list cipher, struct cipher_suite suite)
+{
+	enum kexinit_list mac = cipher - KEXINIT_CIPHER_C2S + KEXINIT_MAC_C2S;
+
+	assert(suite.kind > CIPHER_NONE && suite.kind < CIPHER_KIND_COUNT);
+	assert(wire_namelist_has(peer->lists[cipher], span_str(cipher_info(suite.kind)->name)));
+	assert(cipher_needs_mac(suite.kind) == (suite.mac != MAC_NONE));
+	assert(suite.mac == MAC_NONE ||
+		wire_namelist_has(peer->lists[mac], span_str(mac_info(suite.mac)->name)));
+}
+
 static void
 check_choice(const struct kexinit *peer, const struct kex_choice *c)
 {
 	assert(c->method > KEX_NONE && c->method < KEX_METHOD_COUNT);
-	assert(c->c2s > CIPHER_NONE && c->c2s < CIPHER_KIND_COUNT);
-	assert(c->s2c > CIPHER_NONE && c->s2c < CIPHER_KIND_COUNT);
+	check_suite(peer, KEXINIT_CIPHER_C2S, c->c2s);
+	check_suite(peer, KEXINIT_CIPHER_S2C, c->s2c);
 	assert(wire_namelist_has(peer->lists[KEXINIT_HOST_KEY], span_str(c->host_key_alg)));
-	assert(wire_namelist_has(
-		peer->lists[KEXINIT_CIPHER_C2S], span_str(cipher_info(c->c2s)->name)));
-	assert(wire_namelist_has(
-		peer->lists[KEXINIT_CIPHER_S2C], span_str(cipher_info(c->s2c)->name)));
 }
 
 int

@@ -98,7 +98,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close_peer(rig_node(r));
 	rig_run(r);
 	rig_pass(r, 600000);
-	assert(rig_process(r)->roster.n == 0 && rig_process(r)->n_queued == 0);
+	assert(rig_process(r)->connections.n == 0 && rig_process(r)->n_queued == 0);
 	rig_free(r);
 	return 0;
 }

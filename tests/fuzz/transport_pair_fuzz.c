@@ -2,11 +2,12 @@
  * Two legs that talk, and an attacker between them: the input is what happens, three bytes an act.  Whatever is changed on
  * the wire, each side only ever gets what the other sent, in order and without gaps; when nothing is changed, all of it.
  *
- * The first byte chooses the cipher, who is without strict key exchange, and whether the first exchange is over.
+ * The first byte chooses the cipher and MAC, who is without strict key exchange, and whether the first exchange is over.
  */
 #include "common/ssh/transport_impl.h"
 #include "common/ssh/transport_state.h"
 #include "tests/lib/leg_pair.h"
+#include "tests/lib/suites.h"
 
 #include <assert.h>
 
@@ -190,14 +191,26 @@ check_end(struct scene *s)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const ciphers[] = {"chacha20-poly1305@openssh.com",
-		"aes256-gcm@openssh.com", "aes128-gcm@openssh.com", NULL};
+	/* One of each layout, and what is agreed on when all is offered; the bits are 0, 1, 5 and 6 of the first byte. */
+	static const struct suite layouts[16] = {
+		[0] = {"chacha20-poly1305@openssh.com", NULL},
+		[1] = {"aes256-gcm@openssh.com", NULL},
+		[2] = {"aes128-gcm@openssh.com", NULL},
+		[4] = {"aes128-ctr", "hmac-sha2-256"},
+		[5] = {"aes192-ctr", "hmac-sha2-512"},
+		[6] = {"aes256-ctr", "hmac-sha2-256-etm@openssh.com"},
+		[7] = {"aes128-ctr", "hmac-sha2-512-etm@openssh.com"},
+		[8] = {"aes256-ctr", NULL},
+	};
+	const struct suite *suite;
 	struct scene s = {.is_changed = false};
 	struct leg_options o;
 
 	if (size == 0)
 		return 0;
-	o = (struct leg_options){.ciphers = ciphers[data[0] & 3],
+	suite = &layouts[(data[0] & 3) | (data[0] >> 3 & 12)];
+	o = (struct leg_options){.ciphers = suite->cipher,
+		.macs = suite->mac,
 		.client_is_plain = (data[0] & 4) != 0,
 		.server_is_plain = (data[0] & 8) != 0};
 	leg_pair_begin(&s.p, &o);

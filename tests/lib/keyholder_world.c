@@ -76,6 +76,7 @@ world_init(struct keyholder_world *w)
 	struct privkey *host[] = {
 		generate(KEY_ED25519), generate(KEY_ECDSA_P384), load_vector("rsa")};
 	struct config_list no_preference = {NULL, 0};
+	static const struct sessions_limits limits = {WORLD_SESSIONS_MAX, WORLD_SESSIONS_MAX};
 
 	*w = (struct keyholder_world){.now = WORLD_NOW, .is_linked = true};
 	init_config(w);
@@ -85,11 +86,11 @@ world_init(struct keyholder_world *w)
 	w->core = (struct core){
 		.config = &w->config,
 		.keys = w->keys,
-		.clock = {now_s, w},
+		.clock = {now_s, now_s, w},
 		.is_linked = is_linked,
 		.is_linked_arg = w,
 	};
-	cr_assert_eq(sessions_new(WORLD_SESSIONS_MAX, &w->core.sessions), OK);
+	cr_assert_eq(sessions_new(&limits, &w->core.sessions), OK);
 	w->user = load_vector("ed25519");
 	w->user_rsa = load_vector("rsa");
 	w->user_ecdsa = load_vector("ecdsa256");
@@ -127,7 +128,7 @@ world_ask(struct keyholder_world *w, const struct role_peer *peer, struct world_
 struct msg_kex_sign
 world_transcript(uint64_t conn, const char *algorithm, uint8_t seed)
 {
-	static const uint8_t publics[] = {1, 2, 3, 4, 5, 6, 7, 8}, kexinit[] = {20, 1, 2, 3};
+	static const uint8_t publics[64] = {1, 2, 3, 4, 5, 6, 7, 8}, kexinit[] = {20, 1, 2, 3};
 	static const uint8_t secret[] = {0, 0, 0, 2, 0x12, 0x34};
 
 	return (struct msg_kex_sign){
@@ -139,8 +140,8 @@ world_transcript(uint64_t conn, const char *algorithm, uint8_t seed)
 		.server_ident = span_str("SSH-2.0-server"),
 		.client_kexinit = span_of(kexinit, sizeof(kexinit)),
 		.server_kexinit = span_of(kexinit, sizeof(kexinit)),
-		.client_public = span_of(&publics[seed % sizeof(publics)], 1),
-		.server_public = span_of(publics, sizeof(publics)),
+		.client_public = span_of(&publics[seed % 8], 32),
+		.server_public = span_of(publics, 32),
 		.secret = span_of(secret, sizeof(secret)),
 	};
 }
@@ -161,8 +162,37 @@ check_kex_signature(
 	pubkey_free(key);
 }
 
+struct msg_kex_sign
+world_freshened(const struct keyholder_world *w, const struct role_peer *peer,
+	const struct msg_kex_sign *m, uint8_t kexinit[WORLD_KEXINIT_SIZE])
+{
+	struct fresh_query q = core_fresh_query(&w->core, peer);
+	struct msg_kex_sign fresh = *m;
+	size_t len = 1 + KEXINIT_COOKIE_START_SIZE;
+
+	if (m->server_kexinit.len == 0 || m->server_kexinit.ptr[0] != 20)
+		return fresh;
+	kexinit[0] = 20;
+	cr_assert_eq(fresh_word(&q, kexinit + 1), OK);
+	memcpy(kexinit + len, &m->conn, sizeof(m->conn));
+	len += sizeof(m->conn);
+	memcpy(kexinit + len, m->server_kexinit.ptr, m->server_kexinit.len);
+	fresh.server_kexinit = span_of(kexinit, len + m->server_kexinit.len);
+	return fresh;
+}
+
 enum err
 world_kex_sign(struct keyholder_world *w, const struct role_peer *peer,
+	const struct msg_kex_sign *m, struct kex_hash *hash)
+{
+	uint8_t kexinit[WORLD_KEXINIT_SIZE];
+	struct msg_kex_sign fresh = world_freshened(w, peer, m, kexinit);
+
+	return world_kex_sign_exactly(w, peer, &fresh, hash);
+}
+
+enum err
+world_kex_sign_exactly(struct keyholder_world *w, const struct role_peer *peer,
 	const struct msg_kex_sign *m, struct kex_hash *hash)
 {
 	struct msg_kex_signed a;

@@ -12,7 +12,9 @@
 #define WORLD_ALPHA "id-alpha"
 #define WORLD_BETA "id-beta"
 #define WORLD_TRIES_MAX 3
+/* At one gate, and at all relays. */
 #define WORLD_SESSIONS_MAX 16
+#define WORLD_KEXINIT_SIZE 64
 
 /* The gates and relays that there are. */
 extern const struct role_peer world_gate_a, world_gate_b, world_relay_a, world_relay_b;
@@ -51,7 +53,13 @@ enum err world_ask(
 
 /* A transcript of no meaning; seed tells them apart. */
 struct msg_kex_sign world_transcript(uint64_t conn, const char *algorithm, uint8_t seed);
-/* KEX_SIGN of it.  On OK the signature is right, and *hash (may be NULL) is what it covers. */
+/* The same with a KEXINIT as a gate makes it at this moment: with its word, and no other connection's. */
+struct msg_kex_sign world_freshened(const struct keyholder_world *w, const struct role_peer *peer,
+	const struct msg_kex_sign *m, uint8_t kexinit[WORLD_KEXINIT_SIZE]);
+/* KEX_SIGN of it as it is.  On OK the signature is right, and *hash (may be NULL) is what it covers. */
+enum err world_kex_sign_exactly(struct keyholder_world *w, const struct role_peer *peer,
+	const struct msg_kex_sign *m, struct kex_hash *hash);
+/* The same of it freshened. */
 enum err world_kex_sign(struct keyholder_world *w, const struct role_peer *peer,
 	const struct msg_kex_sign *m, struct kex_hash *hash);
 /* The same for conn, with ssh-ed25519 and the seed 1. */

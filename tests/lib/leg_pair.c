@@ -53,6 +53,8 @@ leg_begin(struct leg *l, enum transport_role role, const struct leg_options *o)
 				  .kex = o->kex,
 				  .host_keys = alg,
 				  .ciphers = o->ciphers,
+				  .compression = o->compression,
+				  .macs = o->macs,
 				  .rekey_bytes = o->rekey_bytes,
 				  .waiting_max = o->waiting_max}};
 	l->host_key_seen = pubkey_blob(privkey_public(key));
@@ -73,7 +75,8 @@ make_plain(struct leg *l)
 {
 	struct kexinit_offer offer = {.kex = l->config.kex != NULL ? l->config.kex : kex_names(),
 		.host_keys = l->config.host_keys,
-		.ciphers = l->config.ciphers != NULL ? l->config.ciphers : cipher_names()};
+		.ciphers = l->config.ciphers != NULL ? l->config.ciphers : cipher_names(),
+		.macs = l->config.macs};
 	struct exchange *x = l->t->exchange;
 
 	buf_clear(&l->t->out);

@@ -43,7 +43,9 @@ struct leg_pair {
 struct leg_options {
 	const char *kex;
 	const char *ciphers;
+	const char *macs;
 	const char *host_key_alg;
+	const char *compression;
 	uint64_t rekey_bytes;
 	size_t waiting_max;
 	bool client_is_plain; /* without strict key exchange and ext-info */

@@ -377,6 +377,23 @@ now_s(void *arg)
 }
 
 static void
+make_sessions(struct stage *s)
+{
+	static const struct sessions_limits limits = {SESSIONS_MAX, SESSIONS_MAX};
+
+	must(sessions_new(&limits, &s->core.sessions) == OK, "making a keyholder");
+}
+
+/* The clock stands still, and so does the word. */
+static void
+make_word(struct stage *s)
+{
+	struct fresh_query q = core_fresh_query(&s->core, &s->gate);
+
+	must(fresh_word(&q, s->kex_word) == OK, "making a word");
+}
+
+static void
 make_keyholder(struct stage *s)
 {
 	struct config_list no_preference = {NULL, 0};
@@ -387,9 +404,10 @@ make_keyholder(struct stage *s)
 	must(keys_new(&host, 1, ca, &no_preference, &s->keys) == OK, "taking keys");
 	s->core = (struct core){.config = s->config,
 		.keys = s->keys,
-		.clock = {now_s, NULL},
+		.clock = {now_s, now_s, NULL},
 		.is_linked = is_linked};
-	must(sessions_new(SESSIONS_MAX, &s->core.sessions) == OK, "making a keyholder");
+	make_sessions(s);
+	make_word(s);
 }
 
 static void
@@ -542,7 +560,7 @@ void
 stage_restart_keyholder(struct stage *s)
 {
 	sessions_free(s->core.sessions);
-	must(sessions_new(SESSIONS_MAX, &s->core.sessions) == OK, "forgetting all");
+	make_sessions(s);
 	buf_clear(&s->requests);
 	stage_link(s, &s->keyholder);
 }
@@ -697,7 +715,8 @@ make_gate(struct stage *s, const char *banner)
 {
 	s->ours = (struct transport_config){.role = TRANSPORT_SERVER,
 		.ident = version_for_client(),
-		.host_keys = keys_algorithms(s->keys)};
+		.host_keys = keys_algorithms(s->keys),
+		.cookie_start = s->kex_word};
 	s->base = event_base_new();
 	must(s->base != NULL, "making a loop");
 	must(gate_links_new(s->base, &links_events, s, &s->links) == OK, "making links");

@@ -83,6 +83,7 @@ struct stage {
 	struct login_table *table;
 	struct transport_config ours; /* of client legs */
 	struct core core; /* of the keyholder */
+	uint8_t kex_word[KEXINIT_COOKIE_START_SIZE];
 	struct keys *keys;
 	struct role_peer gate;
 	struct stage_end director, keyholder, relays[STAGE_RELAYS];

@@ -189,13 +189,14 @@ client_hears_banner(const char *text)
 void
 client_hears_goodbye(uint32_t code, const char *text)
 {
-	char id[CONN_ID_TEXT_SIZE];
+	char id[CONN_ID_TEXT_SIZE], *at;
 
 	cr_assert_eq(stage->client.disconnect, code, "%u: %s", stage->client.disconnect,
 		stage->client.text);
 	cr_assert(strstr(stage->client.text, text) != NULL, "%s", stage->client.text);
-	cr_assert(strstr(stage->client.text, conn_id_text(stage->id, id)) != NULL, "%s",
-		stage->client.text);
+	at = strstr(stage->client.text, conn_id_text(stage->id, id));
+	cr_assert(at != NULL, "%s", stage->client.text);
+	cr_assert(strstr(at + 1, id) == NULL, "twice: %s", stage->client.text);
 	cr_assert(stage->client.is_eof);
 	stage_close(stage, &stage->client);
 	cr_assert(stage_login(stage) == NULL);

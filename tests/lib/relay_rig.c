@@ -120,13 +120,11 @@ shake_hands(struct transport *client, struct transport *server, enum rig_key key
 }
 
 static struct transport_config
-config_for(enum transport_role role, const char *ident, const char *cipher, uint64_t rekey_bytes)
+config_for(enum transport_role role, const char *ident)
 {
 	return (struct transport_config){.role = role,
 		.ident = ident,
 		.host_keys = "ssh-ed25519",
-		.ciphers = cipher,
-		.rekey_bytes = rekey_bytes,
 		.waiting_max = RIG_KEEP_MAX,
 		.host_key_ok = any_host_key};
 }
@@ -134,17 +132,15 @@ config_for(enum transport_role role, const char *ident, const char *cipher, uint
 static void
 begin_peer(struct rig *r, struct rig_peer *p, enum side s)
 {
-	const char *cipher = s == SIDE_CLIENT ? r->options.ssh_cipher : r->options.node_cipher;
+	const struct rig_options *o = &r->options;
+	bool is_ssh = s == SIDE_CLIENT;
 
-	if (s == SIDE_CLIENT) {
-		p->config = config_for(
-			TRANSPORT_CLIENT, "SSH-2.0-rig_ssh", cipher, r->options.ssh_rekey_bytes);
-		r->ours[s] = config_for(TRANSPORT_SERVER, "SSH-2.0-rig_broker", NULL, 0);
-	} else {
-		p->config = config_for(
-			TRANSPORT_SERVER, "SSH-2.0-rig_node", cipher, r->options.node_rekey_bytes);
-		r->ours[s] = config_for(TRANSPORT_CLIENT, "SSH-2.0-rig_broker", NULL, 0);
-	}
+	p->config = is_ssh ? config_for(TRANSPORT_CLIENT, "SSH-2.0-rig_ssh")
+			   : config_for(TRANSPORT_SERVER, "SSH-2.0-rig_node");
+	p->config.ciphers = is_ssh ? o->ssh_cipher : o->node_cipher;
+	p->config.macs = is_ssh ? o->ssh_mac : o->node_mac;
+	p->config.rekey_bytes = is_ssh ? o->ssh_rekey_bytes : o->node_rekey_bytes;
+	r->ours[s] = config_for(is_ssh ? TRANSPORT_SERVER : TRANSPORT_CLIENT, "SSH-2.0-rig_broker");
 	rig_peer_begin(p);
 	rig_must(transport_new(&r->ours[s], &r->legs[s]) == OK, "making a transport");
 	if (s == SIDE_CLIENT)
@@ -303,6 +299,12 @@ rig_free(struct rig *r)
 	free(r);
 }
 
+struct transport *
+rig_leg(struct rig *r, const struct rig_peer *p)
+{
+	return r->legs[p == rig_ssh(r) ? SIDE_CLIENT : SIDE_NODE];
+}
+
 struct rig_peer *
 rig_ssh(struct rig *r)
 {
@@ -324,7 +326,7 @@ rig_process(struct rig *r)
 struct connection *
 rig_connection(struct rig *r)
 {
-	return roster_find(&r->process->roster, r->id);
+	return process_find(r->process, r->id);
 }
 
 uint64_t
@@ -365,9 +367,11 @@ rig_run(struct rig *r)
 void
 rig_pass(struct rig *r, uint64_t ms)
 {
+	struct connection *c;
+
 	fake_now += ms;
 	process_tick(r->process);
-	for (struct connection *c = r->process->roster.first; c != NULL; c = c->next)
+	for (c = process_next(r->process, NULL); c != NULL; c = process_next(r->process, c))
 		connection_look(c);
 	rig_run(r);
 }

@@ -15,6 +15,7 @@ struct rig_options {
 	const char *limits; /* inside of the JSON object "limits"; NULL: defaults */
 	const char *other; /* more members of the configuration, with a comma behind; NULL: none */
 	const char *ssh_cipher, *node_cipher; /* NULL: all */
+	const char *ssh_mac, *node_mac; /* likewise */
 	uint64_t ssh_rekey_bytes, node_rekey_bytes; /* of the peers; 0: as the cipher says */
 	bool is_tcp; /* loopback TCP instead of socket pairs */
 	int socket_bytes; /* socket buffers; 0: as they are */
@@ -38,6 +39,9 @@ struct process *rig_process(struct rig *r);
 /* NULL when it is over. */
 struct connection *rig_connection(struct rig *r);
 uint64_t rig_id(const struct rig *r);
+
+/* The broker's leg towards that peer, before the hand-over. */
+struct transport *rig_leg(struct rig *r, const struct rig_peer *p);
 
 /* Hand over what rig_new() made; what the peers have sent before is handed over undecrypted. */
 void rig_hand_over(struct rig *r);

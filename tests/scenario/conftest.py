@@ -5,9 +5,39 @@ import pytest
 
 from lib import proc
 from lib.pool import Pool
+from lib.sshd import Sshd
 
 LOG_TAIL = 40000
 DEFAULT_POOL = {"nodes": 2}
+# What the shared nodes allow to whom: pool.user(kind="tun") is treated as the second of these blocks says.
+RULES = """StreamLocalBindMask 0111
+Match User *-closed
+AllowTcpForwarding no
+AllowStreamLocalForwarding no
+AllowAgentForwarding no
+PermitTTY no
+Match User *-tun
+PermitTunnel yes
+Match User *-narrow
+PermitOpen 127.0.0.1:9
+PermitListen 127.0.0.1:9
+Match User *-gateway
+GatewayPorts clientspecified
+Match User *-x11
+X11Forwarding yes
+Match User *-alive
+ClientAliveInterval 1
+ClientAliveCountMax 1
+"""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Workers of xdist need a folder; pytest's own stays in /tmp."""
+    if not config.option.basetemp and not hasattr(config, "workerinput"):
+        folder = proc.make_temp()
+        config.option.basetemp = folder / "pytest"
+        config.add_cleanup(lambda: proc.remove_temp(folder))
 
 
 def broker_or_skip():
@@ -32,6 +62,7 @@ def temp():
     with open("/proc/self/mountinfo") as f:
         mounts = [line for line in f if str(folder) in line]
     proc.remove_temp(folder)
+    proc.sweep()
     assert not left, f"processes were left behind: {left}"
     assert not mounts, f"mounts were left behind: {mounts}"
     assert not folder.exists(), f"files were left behind in {folder}"
@@ -51,9 +82,16 @@ def broker_only():
 
 @pytest.fixture(scope="session")
 def shared_pool(temp, via):
-    pool = Pool(temp / f"shared-{via}", via)
+    pool = Pool(temp / f"shared-{via}", via, node_config=RULES)
     yield pool
     pool.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_master(shared_pool):
+    client = shared_pool.client()
+    with client.master():
+        yield client
 
 
 @pytest.fixture
@@ -78,6 +116,20 @@ def pool(shared_pool, logged):
 def client(pool):
     """A fresh user with a key, and nothing else going on."""
     return pool.client()
+
+
+@pytest.fixture
+def mastered(pool, shared_master):
+    """A client whose ssh uses one connection that is there already, and that other tests use, too."""
+    return shared_master
+
+
+@pytest.fixture(scope="session")
+def third_host(temp):
+    """A host behind the nodes, which is none of them."""
+    host = Sshd(temp / "third", "third").start()
+    yield host
+    host.stop()
 
 
 @pytest.fixture

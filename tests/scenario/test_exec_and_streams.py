@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lib import proc
+
 BLOB = random.Random(7).randbytes(8 << 20)
 
 
@@ -67,6 +69,14 @@ def test_input_after_the_end_of_stdout_arrives(client):
         hashlib.sha256(BLOB).hexdigest().encode()
 
 
+def test_a_reader_that_has_enough_ends_the_writer(client):
+    """ssh host yes | head: the end of the reader is told, and the writer dies of it."""
+    p = client.popen("yes 2>/dev/null; exit $((100 + $?))")
+    assert p.stdout.read(2000) == b"y\n" * 1000
+    p.stdout.close()
+    assert p.wait(proc.seconds(20)) in (241, 101)  # by SIGPIPE, or where that is ignored
+
+
 def test_n_leaves_stdin_alone(client):
     assert client.out("cat; echo end", "-n", stdin=b"not for you") == "end\n"
 
@@ -76,9 +86,11 @@ def test_T_gives_a_shell_without_a_terminal(client):
     assert (done.returncode, done.stdout.splitlines()[-1]) == (7, b"not a tty")
 
 
-def test_environment_arrives(client):
-    client.env["SCENARIO_WORD"] = "two words"
-    assert client.out('echo "$SCENARIO_WORD"', "-oSendEnv=SCENARIO_WORD") == "two words\n"
+def test_environment_arrives_as_far_as_the_node_accepts_it(client):
+    client.env |= {"SCENARIO_WORD": "two words", "SCENARIO_ODD": "\tx=\u00e4\n", "OTHER": "word"}
+    seen = client.out("env -0", "-oSendEnv=SCENARIO_* OTHER", "-oSetEnv=SCENARIO_SET=x SSHBROKER_CLIENT=me").split("\0")
+    assert {"SCENARIO_WORD=two words", "SCENARIO_ODD=\tx=\u00e4\n", "SCENARIO_SET=x"} <= set(seen)
+    assert not {"OTHER=word", "SSHBROKER_CLIENT=me"} & set(seen)
 
 
 def test_a_subsystem_that_the_node_lacks_is_refused(client):

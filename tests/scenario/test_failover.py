@@ -52,10 +52,10 @@ def test_a_node_with_a_wrong_host_key_is_refused_loudly(brokered):
 
 
 def told_why(done):
-    """Words that a user understands, with the id of the connection, and nothing on stdout."""
+    """Words that a user understands, with the id of the connection, once, and nothing on stdout."""
     words = done.stderr.decode()
     return done.returncode == 255 and done.stdout == b"" and re.search(r"(?i)\b(node|machine)", words) \
-        and re.search(r"(?i)\bid[ :=]+[0-9a-z]{6,}", words)
+        and len(re.findall(r"(?i)\bid[ :=]+[0-9a-z]{6,}", words)) == 1
 
 
 def test_when_no_node_can_be_trusted_the_user_is_told(brokered):

@@ -174,6 +174,14 @@ def test_a_forced_command_with_a_hash_runs_whole(through):
     assert (done.returncode, done.stdout) == (7, b"# x bash\n")
 
 
+def test_a_forced_command_with_a_hash_runs_in_the_shell_of_the_account(node_pool, through):
+    """And not in that of another account with the same uid."""
+    client = through('command="echo \\"# $LOGNAME\\""')
+    twin = f"twin-{client.user.name}:x:{client.user.uid}:{client.user.uid}::/:/bin/false"
+    node_pool.nodes[0].run("sed", "-i", f"/^{client.user.name}:/i {twin}", "/etc/passwd")
+    assert client.out("x") == f"# {client.user.name}\n"
+
+
 def test_another_option_with_a_hash_closes_the_door(through):
     client = through('environment="A=#"')
     assert denied(client.run("echo in"))
@@ -342,6 +350,46 @@ def test_revoked_keys_are_denied(other_node, logged):
     assert denied(client.run("echo in"))
     says(client, "revoked by /etc/ssh/revoked")
     assert minted(pool, other, other_key).out("echo in") == "in\n"
+
+
+# Lets all other processes of its user run in slices so short that it sees each new one before that has done much.
+MEDDLER = """
+import glob, os, signal, time
+key, end = open("/run/other.pub", "rb").read(), time.monotonic() + 20
+print("up", flush=True)
+while time.monotonic() < end:
+    os.kill(-1, signal.SIGSTOP)
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        try:
+            if open(path).read() == "ssh-keygen\\n":
+                with open(path.replace("comm", "fd/0"), "r+b", buffering=0) as f:
+                    f.truncate(0)
+                    f.write(key)
+        except OSError:
+            pass
+    os.kill(-1, signal.SIGCONT)
+    time.sleep(0.0003)
+"""
+
+
+def test_the_users_own_processes_do_not_lift_a_revocation(other_node, logged):
+    """The helper runs as the user, as would all that it starts: what he can stop, trace or write to decides nothing."""
+    pool = other_node("RevokedKeys /etc/ssh/revoked", files=[("/etc/ssh/revoked", "", 0o644)])
+    logged.extend((log, 0) for log in pool.logs())
+    node, user = pool.nodes[0], pool.user()
+    revoked, other = keys.make_key(pool.folder, "revoked"), pool.key(user)
+    node.authorize(user, keys.public(other), keys.public(revoked))
+    node.write("/run/key.pub", keys.public(revoked) + "\n")
+    node.write("/run/other.pub", keys.public(other) + "\n")
+    node.run("ssh-keygen", "-q", "-k", "-f", "/etc/ssh/revoked", "/run/key.pub")
+    node.write("/run/meddler.py", MEDDLER)
+    p = pool.client(user, other).popen("exec /usr/bin/python3 -I /run/meddler.py")
+    try:
+        assert p.stdout.readline() == b"up\n"
+        for _ in range(10):
+            assert denied(minted(pool, user, revoked).run("echo in"))
+    finally:
+        proc.stop(p)
 
 
 def test_the_principals_of_before_decide_about_other_cas(other_node, logged):

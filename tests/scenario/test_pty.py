@@ -1,8 +1,12 @@
 """Sessions at a terminal."""
+import fcntl
+import struct
 import termios
 
 import pexpect
 import pytest
+
+from lib import proc
 
 
 def odd_modes():
@@ -39,6 +43,54 @@ def test_resize_arrives(client):
     for rows, columns in ((50, 160), (10, 20), (1, 1)):
         terminal.setwinsize(rows, columns)
         terminal.expect(f"{rows} {columns}\r\n")
+    terminal.close(force=True)
+
+
+def test_a_size_in_pixels_arrives(client):
+    show = "import fcntl, struct, termios; print(struct.unpack('4H', fcntl.ioctl(0, termios.TIOCGWINSZ, b'8bytes..')))"
+    terminal = client.pty(f'while :; do python3 -c "{show}"; sleep 0.05; done')
+    terminal.expect_exact("(24, 80, 0, 0)")
+    for size in ((30, 90, 900, 600), (30, 90, 1800, 1200), (65535, 65534, 65533, 65532)):
+        resize(terminal.child_fd, *size)
+        terminal.expect_exact(str(size))
+    terminal.close(force=True)
+
+
+def resize(fd, *size):
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("4H", *size))
+
+
+def test_a_break_arrives(client, pool):
+    """Typed as ~B; a pseudo-terminal has no use for it, but sshd says that it came."""
+    offsets = {n: n.log.stat().st_size for n in pool.nodes}
+    terminal = client.pty("echo ready; cat")
+    terminal.expect("ready")
+    terminal.send("\r~B")
+    proc.wait_for(lambda: any("req break" in n.log_since(offset) for n, offset in offsets.items()), "the break")
+    terminal.sendline("still")
+    terminal.expect("still")
+    terminal.close(force=True)
+
+
+@pytest.mark.parametrize("key,word", [("\x03", "INT"), ("\x1c", "QUIT"), ("\x1a", "TSTP")])
+def test_a_signal_is_typed(client, key, word):
+    terminal = client.pty(f"trap 'echo got {word}' {word}; echo ready; while :; do sleep 0.05; done")
+    terminal.expect("ready")
+    terminal.send(key)
+    terminal.expect(f"got {word}")
+    terminal.close(force=True)
+
+
+def test_output_stops_and_goes_on(client):
+    """XOFF and XON are for the node's terminal."""
+    terminal = client.pty("echo ready; while :; do echo tick; sleep 0.01; done")
+    terminal.expect("ready")
+    terminal.send("\x13")
+    with pytest.raises(pexpect.TIMEOUT):
+        while True:  # what was on its way, and then nothing
+            terminal.expect("tick", timeout=0.5)
+    terminal.send("\x11")
+    terminal.expect("tick")
     terminal.close(force=True)
 
 

@@ -235,7 +235,10 @@ Test(admin, status_tells_roles_counts_and_limits)
 	static const char *const limits[] = {"limits.unauthenticated_max",
 		"limits.unauthenticated_per_source_max", "limits.node_dials_unauthenticated_max",
 		"limits.node_connect_timeout_ms", "limits.node_tries_max", "limits.connections_max",
-		"limits.placement_wait_s", "limits.handover_timeout_s"};
+		"limits.placement_wait_s", "limits.handover_timeout_s", "limits.login_grace_s",
+		"limits.auth_tries_max", "limits.node_login_timeout_ms", "limits.queue_bytes_max",
+		"limits.queue_bytes_total_max", "limits.relay_mark_bytes",
+		"limits.global_requests_max", "keepalive.misses_max", "rekey.timeout_s"};
 	struct msg_accepted m = {.conn = 9, .client = {.family = 4, .ip = {192, 0, 2, 1}}};
 	cJSON *json;
 
@@ -264,6 +267,61 @@ Test(admin, status_tells_roles_counts_and_limits)
 	cJSON_Delete(json);
 }
 
+static void
+tell_limit(struct director_rig_end *end, struct msg_limit_use m)
+{
+	director_rig_send(end, MSG_LIMIT_USE, msg_limit_use_fields, &m);
+	director_rig_run();
+}
+
+static void
+assert_limit(enum limit limit, const char *name, double now, double max, double hits)
+{
+	cJSON *json = get("/v1/status");
+	const cJSON *o = element(json, "limits", (int)limit);
+
+	cr_assert_str_eq(string(o, "name"), name);
+	cr_assert_eq(number(o, "hits"), hits, "%s: %g", name, number(o, "hits"));
+	if (now < 0)
+		cr_assert(is_null(o, "now"));
+	else
+		cr_assert_eq(number(o, "now"), now, "%s: %g", name, number(o, "now"));
+	if (max < 0)
+		cr_assert(is_null(o, "max"));
+	else
+		cr_assert_eq(number(o, "max"), max, "%s: %g", name, number(o, "max"));
+	cJSON_Delete(json);
+}
+
+Test(admin, limits_of_gates_and_relays_are_shown_and_outlive_them)
+{
+	assert_limit(LIMIT_GATE_GOODBYES, "gate.goodbyes_max", -1, -1, 0);
+	tell_limit(&gate,
+		(struct msg_limit_use){
+			.limit = LIMIT_GATE_GOODBYES, .has_now = true, .now = 3, .max = 64});
+	tell_limit(&gate, (struct msg_limit_use){.limit = LIMIT_CONNECTIONS, .n_hits = 2});
+	tell_limit(&relay, (struct msg_limit_use){.limit = LIMIT_CONNECTIONS, .n_hits = 5});
+	tell_limit(&relay,
+		(struct msg_limit_use){
+			.limit = LIMIT_QUEUE_BYTES_TOTAL, .has_now = true, .now = 70000});
+	assert_limit(LIMIT_GATE_GOODBYES, "gate.goodbyes_max", 3, 64, 0);
+	assert_limit(LIMIT_CONNECTIONS, "limits.connections_max", 0, 20000, 7);
+	assert_limit(LIMIT_QUEUE_BYTES_TOTAL, "limits.queue_bytes_total_max", 70000, 268435456, 0);
+	/* A counter goes on from what was told last, and does not go back with its process. */
+	tell_limit(&relay, (struct msg_limit_use){.limit = LIMIT_CONNECTIONS, .n_hits = 6});
+	director_rig_unlink(&relay);
+	director_rig_run();
+	assert_limit(LIMIT_CONNECTIONS, "limits.connections_max", 0, 20000, 8);
+	assert_limit(LIMIT_QUEUE_BYTES_TOTAL, "limits.queue_bytes_total_max", -1, 268435456, 0);
+}
+
+Test(admin, a_limit_that_is_none_is_ignored)
+{
+	tell_limit(&gate, (struct msg_limit_use){.limit = LIMIT_COUNT, .n_hits = 9});
+	tell_limit(&gate, (struct msg_limit_use){.limit = 255, .n_hits = 9});
+	cr_assert_eq(rig.state->n_ignored, 2);
+}
+
 Test(admin, nodes_tell_what_is_on_them_and_what_failed)
 {
 	struct node *n2 = nodes_find(&rig.state->nodes, span_str("n2"));
@@ -271,7 +329,7 @@ Test(admin, nodes_tell_what_is_on_them_and_what_failed)
 	cJSON *json;
 
 	announce(1, "ann", "n1");
-	node_note_failure(n2, NODE_FAILURE_HOST_KEY, rig.state->now_ms);
+	node_note_failure(n2, NODE_FAILURE_HOST_KEY, NODE_REPORTER_ALL, rig.state->now_ms);
 	(void)node_learn_methods(n2, span_str("publickey,password"));
 	director_rig_pass_ms(5000);
 	json = get("/v1/nodes");

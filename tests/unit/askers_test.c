@@ -14,6 +14,7 @@
 
 /* The far end of a link. */
 struct end {
+	struct role_peer who;
 	struct ipc *ipc;
 	size_t n;
 	uint16_t types[ANSWERS_MAX];
@@ -78,6 +79,7 @@ connect_end(struct end *e, const struct role_peer *peer)
 {
 	int fds[2];
 
+	e->who = *peer;
 	cr_assert_eq(ipc_pair(fds), OK);
 	cr_assert_eq(ipc_new(base, fds[0], on_answer, on_closed, e, &e->ipc), OK);
 	askers_add(askers, peer, fds[1]);
@@ -102,8 +104,8 @@ init(void)
 	connect_end(&gate_a, &world_gate_a);
 	connect_end(&gate_b, &world_gate_b);
 	connect_end(&relay_a, &world_relay_a);
-	wait_for_answers(&gate_a, 1);
-	wait_for_answers(&gate_b, 1);
+	wait_for_answers(&gate_a, 2);
+	wait_for_answers(&gate_b, 2);
 	wait_for_answers(&relay_a, 1);
 }
 
@@ -146,8 +148,10 @@ static enum err
 kex(struct end *e, uint64_t conn)
 {
 	struct msg_kex_sign m = world_transcript(conn, "ssh-ed25519", 1);
+	uint8_t kexinit[WORLD_KEXINIT_SIZE];
 	struct msg_kex_signed a;
 
+	m = world_freshened(&w, &e->who, &m, kexinit);
 	tell(e, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
 	hear(e, MSG_KEX_SIGNED, msg_kex_signed_fields, &a);
 	cr_assert(a.conn == conn && a.request == m.request);
@@ -161,14 +165,24 @@ wait_for_sessions(size_t n)
 		turn();
 }
 
-Test(askers, the_host_keys_come_first)
+/* With the host keys a gate begins to serve, and needs its word. */
+Test(askers, the_host_keys_come_first_but_for_a_gates_word)
 {
+	struct fresh_query q = core_fresh_query(&w.core, &world_gate_a);
+	uint8_t word[KEXINIT_COOKIE_START_SIZE];
+	struct msg_kex_word kex_word;
 	struct msg_host_keys m;
 
-	cr_assert_eq(gate_a.n, 1);
-	cr_assert_eq(gate_a.types[0], MSG_HOST_KEYS);
-	cr_assert_eq(message_decode(msg_host_keys_fields, buf_span(&gate_a.bodies[0]), &m), OK);
+	cr_assert_eq(gate_a.n, 2);
+	cr_assert_eq(gate_a.types[0], MSG_KEX_WORD);
+	cr_assert_eq(
+		message_decode(msg_kex_word_fields, buf_span(&gate_a.bodies[0]), &kex_word), OK);
+	cr_assert_eq(fresh_word(&q, word), OK);
+	cr_assert(span_equal(kex_word.word, span_of(word, sizeof(word))));
+	cr_assert_eq(gate_a.types[1], MSG_HOST_KEYS);
+	cr_assert_eq(message_decode(msg_host_keys_fields, buf_span(&gate_a.bodies[1]), &m), OK);
 	cr_assert(span_equal(m.keys, keys_host_blobs(w.keys)));
+	cr_assert_eq(relay_a.n, 1);
 	cr_assert_eq(relay_a.types[0], MSG_HOST_KEYS);
 }
 
@@ -183,7 +197,9 @@ Test(askers, a_whole_login_and_each_request_is_answered_once)
 	struct msg_proved proved;
 	struct world_request rq;
 	struct buf payload = {0};
+	uint8_t kexinit[WORLD_KEXINIT_SIZE];
 
+	kex_sign = world_freshened(&w, &world_gate_a, &kex_sign, kexinit);
 	tell(&gate_a, MSG_KEX_SIGN, msg_kex_sign_fields, &kex_sign);
 	hear(&gate_a, MSG_KEX_SIGNED, msg_kex_signed_fields, &kex_signed);
 	cr_assert_eq(kex_signed.err, OK);
@@ -198,7 +214,7 @@ Test(askers, a_whole_login_and_each_request_is_answered_once)
 	cr_assert_eq(proved.err, OK);
 	tell(&gate_a, MSG_CONN_MOVED, msg_conn_moved_fields, &moved);
 	cr_assert_eq(kex(&relay_a, 1), OK);
-	cr_assert_eq(gate_a.n, 4);
+	cr_assert_eq(gate_a.n, 5);
 	cr_assert_eq(relay_a.n, 2);
 	buf_clear(&payload);
 }
@@ -215,6 +231,27 @@ Test(askers, a_move_is_heard_before_the_relays_first_request)
 	tell(&gate_a, MSG_CONN_MOVED, msg_conn_moved_fields, &moved);
 	hear(&relay_a, MSG_KEX_SIGNED, msg_kex_signed_fields, &a);
 	cr_assert_eq(a.err, OK);
+}
+
+/* It may have said much that takes long: a relay does not wait for a gate that its connection is not of. */
+Test(askers, only_the_gate_that_a_connection_is_of_is_heard_before_a_relay)
+{
+	struct msg_kex_sign m = world_transcript(1, "ssh-ed25519", 2);
+	struct msg_conn_moved moved = {1, world_relay_a.index, (uint32_t)world_relay_a.pid};
+	struct msg_conn unknown = {99}, known = {2};
+	struct msg_kex_signed a;
+
+	cr_assert_eq(kex(&gate_a, 1), OK);
+	cr_assert_eq(kex(&gate_b, 2), OK);
+	tell(&gate_a, MSG_CONN_MOVED, msg_conn_moved_fields, &moved);
+	for (unsigned i = 0; i < 4 * IPC_FRAMES_PER_TURN; i++)
+		tell(&gate_b, MSG_CONN_FORGET, msg_conn_fields, &unknown);
+	tell(&gate_b, MSG_CONN_FORGET, msg_conn_fields, &known);
+	tell(&relay_a, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
+	hear(&relay_a, MSG_KEX_SIGNED, msg_kex_signed_fields, &a);
+	cr_assert_eq(a.err, OK);
+	cr_assert_not_null(sessions_find(w.core.sessions, 2));
+	wait_for_sessions(1);
 }
 
 Test(askers, a_malformed_message_costs_the_link_and_its_connections_alone)
@@ -237,6 +274,7 @@ Test(askers, a_gate_may_lose_its_link_while_a_relay_asks)
 	struct msg_conn bad = {1};
 	struct msg_kex_signed a;
 
+	cr_assert_eq(kex(&gate_a, 9), OK);
 	tell(&relay_a, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
 	tell(&gate_a, MSG_KEX_SIGN, msg_conn_fields, &bad);
 	tell(&gate_b, MSG_KEX_SIGN, msg_conn_fields, &bad);
@@ -270,7 +308,7 @@ Test(askers, a_new_link_to_the_same_process_keeps_its_connections)
 	gate_b = gate_a;
 	gate_a = (struct end){0};
 	connect_end(&gate_a, &world_gate_a);
-	wait_for_answers(&gate_a, 1);
+	wait_for_answers(&gate_a, 2);
 	cr_assert_eq(sessions_count(w.core.sessions), 1);
 	cr_assert_eq(kex(&gate_a, 1), OK);
 }
@@ -283,7 +321,7 @@ Test(askers, the_next_process_of_a_name_does_not_own_what_the_last_one_did)
 	next.pid++;
 	cr_assert_eq(kex(&gate_a, 1), OK);
 	connect_end(&end, &next);
-	wait_for_answers(&end, 1);
+	wait_for_answers(&end, 2);
 	cr_assert_eq(kex(&end, 1), ERR_PROTO);
 	cr_assert_eq(kex(&gate_a, 1), OK);
 	clear_end(&gate_a);

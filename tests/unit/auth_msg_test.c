@@ -4,6 +4,7 @@
  */
 #include "common/ssh/auth_msg.h"
 #include "common/ssh/message.h"
+#include "common/ssh/packet.h"
 #include "common/ssh/wire.h"
 
 #include <criterion/criterion.h>
@@ -400,6 +401,20 @@ Test(auth_msg, what_answers_say_is_read)
 	cr_assert_eq(n, 2);
 	cr_assert_eq(auth_service_parse(SSH_MSG_SERVICE_REQUEST, answers[10].bytes, &service), OK);
 	cr_assert(span_is(service, AUTH_SERVICE_USERAUTH));
+}
+
+Test(auth_msg, a_banner_may_fill_a_packet)
+{
+	static char text[PACKET_PAYLOAD_MAX - 1 - 4 - 4];
+	struct buf b = {0};
+	struct auth_banner read;
+
+	memset(text, 'x', sizeof(text));
+	cr_assert_eq(auth_banner_write(span_of(text, sizeof(text)), span_str(""), &b), OK);
+	cr_assert_eq(b.len, PACKET_PAYLOAD_MAX);
+	cr_assert_eq(auth_banner_parse(buf_span(&b), &read), OK);
+	cr_assert_eq(read.text.len, sizeof(text));
+	buf_clear(&b);
 }
 
 Test(auth_msg, answers_are_written_as_the_bytes_of_the_rfc)

@@ -98,8 +98,9 @@ Test(config, all_errors_are_found_in_the_order_of_the_file)
 
 	cr_assert_str_eq(errors,
 		FILE_NAME
-		":1: host_keys: is missing. Private host keys that clients see, one file per "
-		"type. Relative paths begin at the folder of this file.\n" //
+		":1: host_keys: is missing. Private host keys that clients see. The first of each "
+		"type is used; all are announced, so that clients learn the next one before it is. "
+		"Relative paths begin at the folder of this file.\n" //
 		FILE_NAME ":1: pools: is missing. The pools of nodes. Exactly one for now.\n" //
 		FILE_NAME ":2: log.level: \"loud\" is not one of \"error\", \"warn\", \"info\", "
 		"\"debug\"\n" //

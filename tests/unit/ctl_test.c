@@ -206,7 +206,8 @@ Test(ctl, status_shows_processes_counts_and_limits)
 	assert_says("sshbroker " SSHBROKER_VERSION ", up 0s since ");
 	assert_says("processes    1 gate, 1 relay\n");
 	assert_says("connections  1\n");
-	assert_says("limits.connections_max                   1  20000        0\n");
+	assert_says("limits.connections_max                   1      20000        0\n");
+	assert_says("gate.goodbyes_max                        -          -        0\n");
 }
 
 Test(ctl, nodes_are_a_table_with_a_total)
@@ -216,7 +217,7 @@ Test(ctl, nodes_are_a_table_with_a_total)
 	start_at(scratch.dir);
 	announce(1, "ann", "n1");
 	n2 = nodes_find(&rig.state->nodes, span_str("n2"));
-	node_note_failure(n2, NODE_FAILURE_TIMEOUT, rig.state->now_ms);
+	node_note_failure(n2, NODE_FAILURE_TIMEOUT, NODE_REPORTER_ALL, rig.state->now_ms);
 	director_rig_pass_ms(65000);
 	cr_assert_eq(run("nodes"), 0);
 	assert_says("NODE  ADDRESS ");

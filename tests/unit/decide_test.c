@@ -31,6 +31,7 @@ static struct facts facts;
 static const char *principal, *second_principal;
 static struct span key_extension;
 static enum cert_kind kind;
+static const char *key_id;
 static const char *fingerprint;
 static const char *user;
 static uid_t uid;
@@ -81,6 +82,7 @@ set_up(void)
 	cr_assert_eq(addr_parse("192.0.2.9:50022", false, &facts.client), OK);
 	principal = FACTS_PRINCIPAL;
 	kind = CERT_USER;
+	key_id = "someone";
 	use_key("ed25519.pub");
 	load_settings("authorized_keys_file keys\n");
 }
@@ -127,7 +129,7 @@ mint(const struct privkey *by, struct buf *out)
 	struct cert_template t = {.key = privkey_public(ephemeral),
 		.serial = 12,
 		.kind = kind,
-		.key_id = "someone",
+		.key_id = key_id,
 		.principals = principals,
 		.valid_before = UINT64_MAX,
 		.extensions = extensions};
@@ -402,6 +404,41 @@ Test(decide, other_cas_work_as_before)
 	cr_assert_str_eq(printed_for(other_ca), "# who\nalice\nrestrict admins\n");
 }
 
+/* sshd trusts a copy that node-setup made: who is taken out of the original is out at once. */
+Test(decide, another_ca_must_still_be_where_it_was)
+{
+	char more[1024], path[SCRATCH_PATH_SIZE];
+	struct buf text = {0};
+	struct decision d;
+
+	(void)snprintf(
+		more, sizeof(more), "previous_ca_keys %s\n", scratch_path(&scratch, "cas", path));
+	load_settings(more);
+	cr_assert_str_eq(printed_for(other_ca), "");
+	cr_assert_eq(buf_append_span(&text, span_str("# others\nssh-rsa AAAA\n")), OK);
+	scratch_write(&scratch, "cas", buf_span(&text), 0644);
+	cr_assert_str_eq(printed_for(other_ca), "");
+	cr_assert_eq(buf_append_span(&text, span_str("pty ")), OK);
+	cr_assert_eq(pubkey_write_line(privkey_public(other_ca), &text), OK);
+	scratch_write(&scratch, "cas", buf_span(&text), 0644);
+	cr_assert_str_eq(printed_for(other_ca), "");
+	cr_assert_eq(buf_append_span(&text, span_str("\n")), OK);
+	cr_assert_eq(pubkey_write_line(privkey_public(other_ca), &text), OK);
+	cr_assert_eq(buf_append_span(&text, span_str(" of the others\n")), OK);
+	scratch_write(&scratch, "cas", buf_span(&text), 0644);
+	cr_assert_str_eq(printed_for(other_ca), "alice\n");
+	decide_text(span_str("AAAA"), other_ca, &d);
+	cr_assert(!d.is_ours && d.lines.len == 0 && d.why[0] != '\0');
+	decision_clear(&d);
+	/* Ours is not asked for there. */
+	authorize("KEY\n");
+	(void)snprintf(
+		more, sizeof(more), "previous_ca_keys %s\nauthorized_keys_file keys\n", path);
+	load_settings(more);
+	cr_assert_str_eq(printed(), ALLOWED);
+	buf_clear(&text);
+}
+
 /* The tokens of the previous command are those that sshd itself would fill in. */
 Test(decide, the_previous_command_gets_the_certificate_in_tokens)
 {
@@ -413,6 +450,18 @@ Test(decide, the_previous_command_gets_the_certificate_in_tokens)
 	(void)snprintf(expected, sizeof(expected),
 		"%s\n%s\nssh-ed25519-cert-v01@openssh.com\nssh-ed25519\n%u\n", plain, by,
 		(unsigned)uid);
+	cr_assert_str_eq(printed_for(other_ca), expected);
+}
+
+/* Some CAs write whole sentences into it. */
+Test(decide, a_long_key_id_is_passed_on_whole)
+{
+	static char id[3000], expected[sizeof(id) + 1];
+
+	memset(id, 'x', sizeof(id) - 1);
+	key_id = id;
+	load_settings("previous_principals_command /usr/bin/printf %%s\\n %i\n");
+	(void)snprintf(expected, sizeof(expected), "%s\n", id);
 	cr_assert_str_eq(printed_for(other_ca), expected);
 }
 
@@ -530,6 +579,16 @@ Test(decide, revoked_keys_are_refused)
 	cr_assert_str_eq(printed(), ALLOWED);
 	scratch_write(&scratch, "revoked", span_str(user_line), 0644);
 	assert_refused("revoked by");
+	/* sshds from OpenSSH 10 on have several. */
+	(void)snprintf(more, sizeof(more),
+		"authorized_keys_file keys\nrevoked_keys %s/keys2\nrevoked_keys %s/revoked\n",
+		scratch.dir, scratch.dir);
+	load_settings(more);
+	assert_refused("keys2 cannot be read");
+	scratch_write(&scratch, "keys2", span_str(""), 0644);
+	assert_refused("revoked by");
+	scratch_write(&scratch, "revoked", span_str(""), 0644);
+	cr_assert_str_eq(printed(), ALLOWED);
 }
 
 /* Security keys: touch as the line and the node want it, told by the facts. */

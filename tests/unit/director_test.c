@@ -4,12 +4,14 @@
 #include "tests/lib/director_rig.h"
 
 #include "broker/director/gates.h"
+#include "broker/director/placing.h"
 #include "broker/director/relays.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -94,7 +96,8 @@ not_placed(uint64_t conn, enum not_placed reason)
 	cr_assert_eq(m.conn, conn);
 	cr_assert_eq(m.reason, reason, "reason %u: %.*s", m.reason, (int)m.text.len,
 		(const char *)m.text.ptr);
-	cr_assert_not_null(
+	/* The gate adds it, to this as to all it says. */
+	cr_assert_null(
 		memmem(m.text.ptr, m.text.len, conn_id_text(conn, id), CONN_ID_TEXT_SIZE - 1));
 }
 
@@ -190,6 +193,24 @@ Test(director, a_node_that_refuses_is_skipped_without_the_gate_noticing)
 	/* The next login does not even try. */
 	cr_assert_eq(node_of(2, "cat"), node("n2"));
 	cr_assert_eq(node("n1")->failure.n_total, 1);
+}
+
+Test(director, a_director_without_descriptors_blames_no_node)
+{
+	struct rlimit few, before;
+
+	start("++", "");
+	director_rig_run();
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){3, before.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	accepted(1);
+	want(1, "ann");
+	not_placed(1, NOT_PLACED_BUSY);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_assert_eq(node("n1")->failure.n_total + node("n2")->failure.n_total, 0);
+	cr_assert_eq(node("n1")->n_dials + node("n2")->n_dials, 0);
+	cr_assert_eq(logins_find_any(&rig.state->logins, 1)->state, LOGIN_ACCEPTED);
 }
 
 Test(director, when_no_node_answers_the_user_is_told_so)
@@ -341,12 +362,15 @@ Test(director, who_authenticated_but_never_reached_a_relay_is_given_up)
 static void
 refused(uint64_t conn, const char *limit)
 {
+	char id[CONN_ID_TEXT_SIZE];
 	struct msg_refuse m;
 
 	(void)director_rig_take(&gate, MSG_REFUSE, msg_refuse_fields, &m);
 	cr_assert_eq(m.conn, conn);
 	cr_assert_not_null(memmem(m.text.ptr, m.text.len, limit, strlen(limit)), "%.*s",
 		(int)m.text.len, (const char *)m.text.ptr);
+	cr_assert_null(
+		memmem(m.text.ptr, m.text.len, conn_id_text(conn, id), CONN_ID_TEXT_SIZE - 1));
 }
 
 Test(director, unauthenticated_connections_are_limited_in_total_over_all_gates)
@@ -466,11 +490,161 @@ Test(director, a_node_takes_no_more_users_than_it_may)
 
 	director_rig_start_nodes(nodes, "+", "");
 	director_rig_link(&gate, ROLE_GATE, 0);
-	(void)node_of(1, "ann");
+	director_rig_link(&relay, ROLE_RELAY, 0);
+	announce(&relay, 1, "ann", "n1");
+	director_rig_run();
 	(void)node_of(2, "ann");
 	accepted(3);
 	want(3, "bob");
 	not_placed(3, NOT_PLACED_FULL);
+}
+
+/* Strangers can reserve what they like; that must not turn users away for more than the time of a login. */
+Test(director, a_node_that_is_full_of_reservations_only_is_waited_for)
+{
+	struct pool_config_node nodes[] = {{.name = "n1", .users_max = 1}};
+	struct msg_placed m;
+
+	director_rig_start_nodes(nodes, "+", "");
+	director_rig_link(&gate, ROLE_GATE, 0);
+	director_rig_link(&relay, ROLE_RELAY, 0);
+	(void)node_of(1, "stranger");
+	accepted(2);
+	want(2, "bob");
+	director_rig_run();
+	cr_assert_not(director_rig_has(&gate, MSG_NOT_PLACED));
+	ended(&gate, 1);
+	close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+	cr_assert_eq(m.conn, 2);
+	authenticated(2);
+	announce(&relay, 2, "bob", "n1");
+	director_rig_run();
+	accepted(3);
+	want(3, "ann");
+	not_placed(3, NOT_PLACED_FULL);
+}
+
+/* --- what one gate can do to others --- */
+
+Test(director, a_gate_that_never_ends_its_logins_loses_them_after_the_grace)
+{
+	start("+", "\"login_grace_s\": 10, \"unauthenticated_max\": 1");
+	(void)node_of(1, "ann");
+	director_rig_pass_ms(10000 + PLACING_GRACE_MARGIN_MS - 1);
+	cr_assert_eq(rig.state->logins.by_id.n, 1);
+	director_rig_pass_ms(1);
+	cr_assert_eq(rig.state->logins.by_id.n, 0);
+	cr_assert_eq(node("n1")->n_dials + node("n1")->n_reservations, 0);
+	refused(1, "limits.login_grace_s");
+	(void)node_of(2, "bob");
+}
+
+Test(director, a_gate_with_many_logins_leaves_room_for_those_of_others)
+{
+	start("+", "\"unauthenticated_max\": 8");
+	director_rig_link(&gate2, ROLE_GATE, 1);
+	for (uint64_t id = 1; id <= 6; id++)
+		accepted_from(&gate, id, "192.0.2.1");
+	accepted_from(&gate, 7, "192.0.2.2");
+	refused(7, "limits.unauthenticated_max");
+	for (uint64_t id = 8; id <= 9; id++)
+		accepted_from(&gate2, id, "192.0.2.3");
+	director_rig_run();
+	cr_assert_not(director_rig_has(&gate2, MSG_REFUSE));
+	accepted_from(&gate2, 10, "192.0.2.3");
+	director_rig_run();
+	cr_assert(director_rig_has(&gate2, MSG_REFUSE));
+	/* A gate that is alone has it all. */
+	director_rig_unlink(&gate2);
+	director_rig_run();
+	for (uint64_t id = 11; id <= 12; id++)
+		accepted_from(&gate, id, "192.0.2.1");
+	director_rig_run();
+	cr_assert_not(director_rig_has(&gate, MSG_REFUSE));
+}
+
+Test(director, the_word_of_a_gate_that_a_user_proved_something_goes_a_little_further_only)
+{
+	struct msg_place m = {.attempt = 1, .user = span_str("ann"), .authenticated = true};
+
+	start("+", "\"node_dials_unauthenticated_max\": 4");
+	for (uint64_t id = 1; id <= 4; id++)
+		(void)node_of(id, "ann");
+	for (m.conn = 5; m.conn <= 20; m.conn++) {
+		accepted(m.conn);
+		ask(&gate, &m);
+	}
+	director_rig_run();
+	cr_assert_eq(node("n1")->n_dials, 5);
+	cr_assert_eq(rig.state->logins.by_state[LOGIN_WAITING].n, 15);
+	ended(&gate, 1);
+	director_rig_run();
+	cr_assert_eq(node("n1")->n_dials, 5);
+	cr_assert_eq(rig.state->logins.by_state[LOGIN_WAITING].n, 14);
+}
+
+Test(director, what_a_gate_says_of_a_node_counts_for_others_once_one_of_them_says_it_too)
+{
+	const struct msg_place place = {.conn = 2, .attempt = 1, .user = span_str("bob")};
+	struct msg_node_failed failed = {
+		.conn = 2, .attempt = 1, .cause = NODE_FAILURE_CLOSED, .text = span_str("x")};
+	const struct node *n;
+	struct msg_placed m;
+
+	start("+", "");
+	director_rig_link(&gate2, ROLE_GATE, 1);
+	n = node_of(1, "ann");
+	node_failed(1, 1, NODE_FAILURE_CLOSED);
+	director_rig_run();
+	cr_assert(node_failed_lately(n, NODE_REPORTER_GATE(0), rig.state->now_ms));
+	cr_assert_not(node_failed_lately(n, NODE_REPORTER_GATE(1), rig.state->now_ms));
+	accepted_from(&gate2, 2, "192.0.2.2");
+	ask(&gate2, &place);
+	close(director_rig_take(&gate2, MSG_PLACED, msg_placed_fields, &m));
+	director_rig_send(&gate2, MSG_NODE_FAILED, msg_node_failed_fields, &failed);
+	director_rig_run();
+	cr_assert(node_failed_lately(n, NODE_REPORTER_GATE(1), rig.state->now_ms));
+	cr_assert(node_failed_lately(n, NODE_REPORTER_GATE(7), rig.state->now_ms));
+}
+
+Test(director, a_connection_of_another_user_or_node_than_was_placed_is_ended)
+{
+	static const struct {
+		const char *user, *node;
+	} lies[] = {{"bob", "n1"}, {"ann", "n2"}, {"ann", "none"}, {"", "n1"}};
+	struct msg_end_connection m;
+
+	start("+-", "");
+	for (uint64_t id = 1; id <= ARRAY_LEN(lies); id++) {
+		cr_assert_eq(node_of(id, "ann"), node("n1"));
+		authenticated(id);
+		announce(&relay, id, lies[id - 1].user, lies[id - 1].node);
+		(void)director_rig_take(&relay, MSG_END_CONNECTION, msg_end_connection_fields, &m);
+		cr_assert_eq(m.conn, id);
+		cr_assert_eq(rig.state->logins.by_id.n + rig.state->connections.by_id.n, 0);
+	}
+}
+
+/* It would go on uncounted, for ever. */
+Test(director, a_login_that_ends_beyond_the_limit_of_connections_is_ended)
+{
+	struct msg_end_connection m;
+
+	start("+", "\"connections_max\": 2");
+	(void)node_of(3, "ann");
+	announce(&relay, 1, "ann", "n1");
+	announce(&relay, 2, "ann", "n1");
+	director_rig_run();
+	authenticated(3);
+	announce(&relay, 3, "ann", "n1");
+	(void)director_rig_take(&relay, MSG_END_CONNECTION, msg_end_connection_fields, &m);
+	cr_assert_eq(m.conn, 3);
+	cr_assert_not_null(memmem(m.text.ptr, m.text.len, "limits.connections_max", 22));
+	cr_assert_eq(rig.state->logins.by_id.n, 0);
+	/* What was there before this director, or this limit, stays. */
+	announce(&relay, 4, "ann", "n1");
+	director_rig_run();
+	cr_assert_not(director_rig_has(&relay, MSG_END_CONNECTION));
 }
 
 /* --- processes that come and go --- */

@@ -114,7 +114,7 @@ Test(hostkeys, only_the_owner_of_a_known_connection_may_ask)
 	cr_assert_eq(ask(&world_gate_b, 1, keys, NULL), ERR_PROTO);
 	cr_assert_eq(ask(&world_relay_a, 1, keys, NULL), ERR_PROTO);
 	cr_assert_eq(ask(&world_relay_a, 2, keys, NULL), ERR_NOT_FOUND);
-	session->owner = world_relay_a;
+	cr_assert_eq(sessions_move(w.core.sessions, session, &world_relay_a), OK);
 	cr_assert_eq(ask(&world_relay_a, 1, keys, NULL), OK);
 	cr_assert_eq(ask(&world_gate_a, 1, keys, NULL), ERR_PROTO);
 }

@@ -329,17 +329,17 @@ Test(ipc, what_waits_for_a_peer_is_bounded_in_number_as_well)
 	pair_init(&p);
 	for (n = 0; ipc_send(p.a.link, 1, span_of(NULL, 0), NULL, 0) == OK; n++)
 		;
-	cr_assert_eq(n, IPC_FRAMES_QUEUED_MAX);
+	cr_assert_eq(n, IPC_QUEUE_FRAMES_MAX);
 	run_until(p.base, &p.a.n_closed, 1);
 	cr_assert_eq(p.a.why, ERR_LIMIT);
 	pair_clear(&p);
-	if (files.rlim_max < 2 * IPC_FDS_QUEUED_MAX)
+	if (files.rlim_max < 2 * IPC_QUEUE_FDS_MAX)
 		return;
 	pair_init(&p);
 	before = count_open_fds();
 	for (n = 0, fd = marked_fd('x'); ipc_send(p.a.link, 1, span_of(NULL, 0), &fd, 1) == OK; n++)
 		fd = marked_fd('x');
-	cr_assert_eq(n, IPC_FDS_QUEUED_MAX);
+	cr_assert_eq(n, IPC_QUEUE_FDS_MAX);
 	cr_assert_eq(count_open_fds(), before);
 	run_until(p.base, &p.a.n_closed, 1);
 	cr_assert_eq(p.a.why, ERR_LIMIT);
@@ -533,6 +533,72 @@ Test(ipc, a_peer_that_refuses_to_read_is_heard_to_its_end)
 	close(ends[1]);
 	end_clear(&e);
 	event_base_free(base);
+}
+
+/* Small frames may each cost their receiver much: a signature, for one. */
+Test(ipc, a_peer_that_sends_much_at_once_leaves_turns_to_others)
+{
+	enum { FRAMES = 200 };
+	struct pair p;
+
+	pair_init(&p);
+	for (unsigned i = 0; i < FRAMES; i++)
+		cr_assert_eq(ipc_send(p.a.link, 7, span_str("x"), NULL, 0), OK);
+	cr_assert_eq(ipc_flush(p.a.link, 1000), OK);
+	cr_assert_eq(event_base_loop(p.base, EVLOOP_ONCE), 0);
+	cr_assert_gt(p.b.n_messages, 0);
+	cr_assert_leq(p.b.n_messages, IPC_FRAMES_PER_TURN);
+	/* Nothing more comes to wake it up. */
+	run_until(p.base, &p.b.n_messages, FRAMES);
+	pair_clear(&p);
+}
+
+Test(ipc, pump_and_the_end_come_after_what_earlier_turns_left)
+{
+	enum { FRAMES = 3 * IPC_FRAMES_PER_TURN };
+	struct pair p;
+
+	pair_init(&p);
+	for (unsigned i = 0; i < FRAMES; i++)
+		cr_assert_eq(ipc_send(p.a.link, 7, span_str("x"), NULL, 0), OK);
+	cr_assert_eq(ipc_flush(p.a.link, 1000), OK);
+	cr_assert_eq(event_base_loop(p.base, EVLOOP_ONCE), 0);
+	cr_assert_lt(p.b.n_messages, FRAMES);
+	ipc_pump(p.b.link);
+	cr_assert_eq(p.b.n_messages, FRAMES);
+	for (unsigned i = 0; i < FRAMES; i++)
+		cr_assert_eq(ipc_send(p.a.link, 7, span_str("x"), NULL, 0), OK);
+	cr_assert_eq(ipc_flush(p.a.link, 1000), OK);
+	ipc_free(p.a.link);
+	p.a.link = NULL;
+	run_until(p.base, &p.b.n_closed, 1);
+	cr_assert_eq(p.b.n_messages, 2 * FRAMES);
+	pair_clear(&p);
+}
+
+/* What waits for it would be held open here for ever. */
+Test(ipc, a_peer_that_does_not_read_costs_a_bounded_number_of_descriptors)
+{
+	unsigned before, most = 0, now;
+	enum err e = OK;
+	struct pair p;
+
+	pair_init(&p);
+	before = count_open_fds();
+	for (unsigned i = 0; i < 4 * IPC_QUEUE_FDS_MAX && e == OK; i++) {
+		int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+		cr_assert_geq(fd, 0);
+		e = ipc_send(p.a.link, 7, span_str("x"), &fd, 1);
+		now = count_open_fds();
+		most = now > most ? now : most;
+	}
+	cr_assert_eq(e, ERR_LIMIT);
+	cr_assert_leq(most, before + IPC_QUEUE_FDS_MAX + 1);
+	cr_assert_eq(count_open_fds(), before);
+	run_until(p.base, &p.a.n_closed, 1);
+	cr_assert_eq(p.a.why, ERR_LIMIT);
+	pair_clear(&p);
 }
 
 Test(ipc, pump_delivers_what_is_there_without_the_loop)

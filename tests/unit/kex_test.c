@@ -71,13 +71,15 @@ pair_of(const struct method *m, const struct buf *private, const struct buf *pub
 {
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	BIGNUM *d = BN_bin2bn(private->data, (int)private->len, NULL);
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	BIGNUM *e = BN_bin2bn(public->data, (int)public->len, NULL);
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, m->key_type, NULL);
 	EVP_PKEY *pair = NULL;
 	OSSL_PARAM *params;
 
 	cr_assert(OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, m->group, 0) &&
-		OSSL_PARAM_BLD_push_octet_string(
-			bld, OSSL_PKEY_PARAM_PUB_KEY, public->data, public->len) &&
+		(m->prime != NULL ? OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PUB_KEY, e)
+				  : OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY,
+					    public->data, public->len)) &&
 		OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, d));
 	params = OSSL_PARAM_BLD_to_param(bld);
 	cr_assert(EVP_PKEY_fromdata_init(ctx) == 1 &&
@@ -86,6 +88,7 @@ pair_of(const struct method *m, const struct buf *private, const struct buf *pub
 	OSSL_PARAM_BLD_free(bld);
 	EVP_PKEY_CTX_free(ctx);
 	BN_free(d);
+	BN_free(e);
 	return pair;
 }
 
@@ -102,38 +105,48 @@ kex_of(enum kex_method method, const struct buf *private, const struct buf *publ
 	else
 		k->pair = pair_of(&methods[method], private, public);
 	cr_assert_not_null(k->pair);
-	k->public_len = EVP_PKEY_get1_encoded_public_key(k->pair, &k->public_bytes);
+	cr_assert_eq(take_public(k), OK);
 	return k;
+}
+
+static void
+secret_is_known(enum kex_method method, const struct buf *private, const struct buf *public,
+	const struct buf *peer, const struct buf *secret)
+{
+	struct kex *k = kex_of(method, private, public);
+	struct buf ours = {0}, theirs = {0};
+
+	cr_assert(span_equal(kex_public(k), buf_span(public)), "%s", kex_method_name(method));
+	cr_assert_eq(kex_secret(k, buf_span(peer), &ours), OK);
+	cr_assert_eq(wire_put_mpint(&theirs, buf_span(secret)), OK);
+	cr_assert(span_equal(buf_span(&ours), buf_span(&theirs)), "%s", kex_method_name(method));
+	kex_free(k);
+	buf_clear(&ours);
+	buf_clear(&theirs);
 }
 
 Test(kex, shared_secrets_are_those_of_the_vectors)
 {
 	for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
-		struct buf private = {0}, public = {0}, peer = {0}, secret = {0}, ours = {0},
-			   theirs = {0};
-		struct kex *k;
+		struct buf private = {0}, public = {0}, peer = {0}, secret = {0};
 
 		hex_read(shared[i].private, &private);
 		hex_read(shared[i].public, &public);
 		hex_read(shared[i].peer, &peer);
 		hex_read(shared[i].secret, &secret);
-		k = kex_of(kex_by_name(span_str(shared[i].name)), &private, &public);
-		cr_assert(span_equal(kex_public(k), buf_span(&public)), "%s", shared[i].name);
-		cr_assert_eq(kex_secret(k, buf_span(&peer), &ours), OK);
-		cr_assert_eq(wire_put_mpint(&theirs, buf_span(&secret)), OK);
-		cr_assert(span_equal(buf_span(&ours), buf_span(&theirs)), "%s", shared[i].name);
-		kex_free(k);
+		secret_is_known(
+			kex_by_name(span_str(shared[i].name)), &private, &public, &peer, &secret);
 		buf_clear(&private);
 		buf_clear(&public);
 		buf_clear(&peer);
 		buf_clear(&secret);
-		buf_clear(&ours);
-		buf_clear(&theirs);
 	}
 }
 
-static const char *const names[] = {
-	"curve25519-sha256", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521"};
+static const char *const names[] = {"curve25519-sha256", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384",
+	"ecdh-sha2-nistp521", "diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512"};
+static const char *const groups[] = {
+	"diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512"};
 
 static void
 read_part(const struct buf *file, const char *name, const char *part, struct buf *out)
@@ -142,6 +155,90 @@ read_part(const struct buf *file, const char *name, const char *part, struct buf
 
 	(void)snprintf(full, sizeof(full), "%s.%s", name, part);
 	hex_vector(file, full, out);
+}
+
+Test(kex, secrets_of_groups_are_those_of_another_implementation)
+{
+	struct buf file = {0}, private = {0}, public = {0}, peer = {0}, secret = {0};
+
+	vector_read("transport.txt", &file);
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		read_part(&file, groups[i], "private", &private);
+		read_part(&file, groups[i], "public", &public);
+		read_part(&file, groups[i], "peer", &peer);
+		read_part(&file, groups[i], "shared", &secret);
+		secret_is_known(
+			kex_by_name(span_str(groups[i])), &private, &public, &peer, &secret);
+	}
+	buf_clear(&file);
+	buf_clear(&private);
+	buf_clear(&public);
+	buf_clear(&peer);
+	buf_clear(&secret);
+}
+
+/* The formulas of RFC 3526, worked out elsewhere, against the prime of a key pair that OpenSSL makes, and the generator. */
+Test(kex, groups_are_those_of_rfc_3526)
+{
+	struct buf file = {0}, want = {0};
+
+	vector_read("transport.txt", &file);
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		enum kex_method method = kex_by_name(span_str(groups[i]));
+		BIGNUM *p = NULL, *g = NULL, *own = methods[method].prime(NULL);
+		struct kex *k = NULL;
+
+		read_part(&file, groups[i], "p", &want);
+		cr_assert_eq(kex_new(method, 32, &k), OK);
+		cr_assert(EVP_PKEY_get_bn_param(k->pair, OSSL_PKEY_PARAM_FFC_P, &p) == 1 &&
+			EVP_PKEY_get_bn_param(k->pair, OSSL_PKEY_PARAM_FFC_G, &g) == 1);
+		cr_assert(BN_is_word(g, 2));
+		cr_assert_eq((size_t)BN_num_bytes(p), want.len);
+		for (int twice = 0; twice < 2; twice++) {
+			uint8_t bytes[512];
+
+			cr_assert_eq((size_t)BN_bn2bin(twice ? own : p, bytes), want.len);
+			cr_assert_eq(memcmp(bytes, want.data, want.len), 0, "%s", groups[i]);
+		}
+		BN_free(p);
+		BN_free(g);
+		BN_free(own);
+		kex_free(k);
+	}
+	buf_clear(&file);
+	buf_clear(&want);
+}
+
+/* Exponents have OpenSSH's size: twice the need, and 512 bits at least. */
+Test(kex, exponents_suit_the_need)
+{
+	static const struct {
+		size_t need;
+		int bits;
+	} cases[] = {{16, 512}, {32, 512}, {33, 528}, {64, 1024}};
+
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		for (size_t j = 0; j < ARRAY_LEN(cases); j++) {
+			int most = 0;
+
+			for (int n = 0; n < 12; n++) {
+				BIGNUM *x = NULL;
+				struct kex *k = NULL;
+
+				cr_assert_eq(kex_new(kex_by_name(span_str(groups[i])),
+						     cases[j].need, &k),
+					OK);
+				cr_assert_eq(EVP_PKEY_get_bn_param(
+						     k->pair, OSSL_PKEY_PARAM_PRIV_KEY, &x),
+					1);
+				most = BN_num_bits(x) > most ? BN_num_bits(x) : most;
+				BN_free(x);
+				kex_free(k);
+			}
+			cr_assert_leq(most, cases[j].bits);
+			cr_assert_gt(most, cases[j].bits - 16);
+		}
+	}
 }
 
 Test(kex, exchange_hashes_are_those_of_another_implementation)
@@ -221,9 +318,9 @@ static void
 is_refused(enum kex_method method, struct span public, const char *why)
 {
 	struct buf secret = {0};
-	struct kex *k;
+	struct kex *k = NULL;
 
-	cr_assert_eq(kex_new(method, &k), OK);
+	cr_assert_eq(kex_new(method, 32, &k), OK);
 	cr_assert_eq(
 		kex_secret(k, public, &secret), ERR_KEY, "%s: %s", kex_method_name(method), why);
 	cr_assert_eq(secret.len, 0);
@@ -252,14 +349,100 @@ Test(kex, x25519_values_with_a_zero_secret_are_refused)
 	buf_clear(&b);
 }
 
+/* As an mpint holds it: these are positive numbers, given without leading zeros. */
+static size_t
+mpint_body(const BIGNUM *n, uint8_t out[600])
+{
+	size_t len = (size_t)BN_num_bytes(n);
+
+	(void)BN_bn2bin(n, out + 1);
+	out[0] = 0;
+	if (len > 0 && out[1] >= 0x80)
+		return len + 1;
+	memmove(out, out + 1, len);
+	return len;
+}
+
+Test(kex, numbers_out_of_range_are_refused)
+{
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		enum kex_method method = kex_by_name(span_str(groups[i]));
+		BIGNUM *p = methods[method].prime(NULL), *n = BN_new();
+		struct buf secret = {0};
+		uint8_t body[600];
+		struct kex *k = NULL;
+
+		for (BN_ULONG word = 0; word < 10; word++) {
+			cr_assert_eq(BN_set_word(n, word), 1);
+			is_refused(method, span_of(body, mpint_body(n, body)), "few bits");
+		}
+		/* p - 1 and what follows; p - 2 is the largest that is taken. */
+		cr_assert_not_null(BN_copy(n, p));
+		cr_assert_eq(BN_sub_word(n, 2), 1);
+		cr_assert_eq(kex_new(method, 32, &k), OK);
+		cr_assert_eq(kex_secret(k, span_of(body, mpint_body(n, body)), &secret), OK);
+		kex_free(k);
+		for (int j = 0; j < 5; j++) {
+			cr_assert_eq(BN_add_word(n, 1), 1);
+			is_refused(method, span_of(body, mpint_body(n, body)), "p - 1 or more");
+		}
+		cr_assert_eq(BN_lshift1(n, p), 1);
+		is_refused(method, span_of(body, mpint_body(n, body)), "2p");
+		cr_assert_eq(BN_set_word(n, 15), 1);
+		cr_assert_eq(kex_new(method, 32, &k), OK);
+		cr_assert_eq(kex_secret(k, span_of(body, mpint_body(n, body)), &secret), OK);
+		kex_free(k);
+		buf_clear(&secret);
+		BN_free(p);
+		BN_free(n);
+	}
+}
+
+/* Negative ones, and those with more bytes than they need: the hash would not be over what was sent. */
+Test(kex, numbers_that_are_no_good_mpints_are_refused)
+{
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		enum kex_method method = kex_by_name(span_str(groups[i]));
+		uint8_t body[600] = {0};
+		struct span public;
+		struct kex *k = NULL;
+
+		cr_assert_eq(kex_new(method, 32, &k), OK);
+		public = kex_public(k);
+		cr_assert(kex_public_is_sound(method, public));
+		memcpy(body + 1, public.ptr, public.len);
+		is_refused(method, span_of(body, public.len + 1), "a zero too much");
+		memset(body, 0, 5);
+		is_refused(method, span_of(body, 5), "zeros");
+		is_refused(method, span_of(body, 0), "nothing");
+		memcpy(body, public.ptr, public.len);
+		body[0] = 0x80;
+		is_refused(method, span_of(body, public.len), "negative");
+		kex_free(k);
+	}
+}
+
+Test(kex, our_own_values_are_sound_mpints_whatever_they_begin_with)
+{
+	for (int i = 0; i < 400; i++) {
+		struct span public;
+		struct kex *k = NULL;
+
+		cr_assert_eq(kex_new(KEX_DH_GROUP14, 32, &k), OK);
+		public = kex_public(k);
+		cr_assert(kex_public_is_sound(KEX_DH_GROUP14, public));
+		kex_free(k);
+	}
+}
+
 Test(kex, public_values_of_another_length_are_refused)
 {
-	for (enum kex_method m = KEX_NONE + 1; m < KEX_METHOD_COUNT; m++) {
-		struct kex *k;
+	for (enum kex_method m = KEX_NONE + 1; m < KEX_DH_GROUP16; m++) {
+		struct kex *k = NULL;
 		uint8_t longer[256] = {0};
 		struct span public;
 
-		cr_assert_eq(kex_new(m, &k), OK);
+		cr_assert_eq(kex_new(m, 32, &k), OK);
 		public = kex_public(k);
 		memcpy(longer, public.ptr, public.len);
 		for (size_t len = 0; len < sizeof(longer); len++) {
@@ -273,12 +456,12 @@ Test(kex, public_values_of_another_length_are_refused)
 
 Test(kex, points_that_are_not_on_the_curve_are_refused)
 {
-	for (enum kex_method m = KEX_ECDH_P256; m < KEX_METHOD_COUNT; m++) {
+	for (enum kex_method m = KEX_ECDH_P256; m <= KEX_ECDH_P521; m++) {
 		uint8_t point[256];
 		struct span public;
-		struct kex *k;
+		struct kex *k = NULL;
 
-		cr_assert_eq(kex_new(m, &k), OK);
+		cr_assert_eq(kex_new(m, 32, &k), OK);
 		public = kex_public(k);
 		for (size_t i = 0; i < public.len; i += public.len / 3) {
 			memcpy(point, public.ptr, public.len);
@@ -300,11 +483,11 @@ Test(kex, points_that_are_not_on_the_curve_are_refused)
 
 Test(kex, a_point_of_another_curve_is_refused)
 {
-	for (enum kex_method m = KEX_NONE + 1; m < KEX_METHOD_COUNT; m++) {
+	for (enum kex_method m = KEX_NONE + 1; m <= KEX_ECDH_P521; m++) {
 		for (enum kex_method other = KEX_NONE + 1; other < KEX_METHOD_COUNT; other++) {
-			struct kex *k;
+			struct kex *k = NULL;
 
-			cr_assert_eq(kex_new(other, &k), OK);
+			cr_assert_eq(kex_new(other, 32, &k), OK);
 			if (other != m)
 				is_refused(m, kex_public(k), kex_method_name(other));
 			kex_free(k);
@@ -324,4 +507,35 @@ Test(kex, the_names_are_the_methods)
 	cr_assert_eq(seen, (1u << KEX_METHOD_COUNT) - 2);
 	cr_assert_eq(kex_by_name(span_str("ext-info-c")), KEX_NONE);
 	cr_assert_eq(kex_by_name(span_str("")), KEX_NONE);
+}
+
+Test(kex, a_written_pair_is_the_same_pair_and_of_no_other_method)
+{
+	for (enum kex_method m = KEX_NONE + 1; m < KEX_METHOD_COUNT; m++) {
+		struct buf written = {0}, secret = {0}, again = {0};
+		struct kex *ours, *peer, *copy;
+
+		cr_assert_eq(kex_new(m, 32, &ours), OK);
+		cr_assert_eq(kex_new(m, 32, &peer), OK);
+		cr_assert_eq(kex_write(ours, &written), OK);
+		for (enum kex_method other = KEX_NONE + 1; other < KEX_METHOD_COUNT; other++) {
+			struct wire_reader r = wire_reader_of(buf_span(&written));
+			enum err e = kex_read(&r, other, &copy);
+
+			cr_assert_eq(e, other == m ? OK : ERR_FORMAT, "%s as %s",
+				kex_method_name(m), kex_method_name(other));
+			if (e != OK)
+				continue;
+			cr_assert(span_equal(kex_public(copy), kex_public(ours)));
+			cr_assert_eq(kex_secret(ours, kex_public(peer), &secret), OK);
+			cr_assert_eq(kex_secret(copy, kex_public(peer), &again), OK);
+			cr_assert(span_equal(buf_span(&secret), buf_span(&again)));
+			kex_free(copy);
+		}
+		kex_free(ours);
+		kex_free(peer);
+		buf_clear(&written);
+		buf_clear(&secret);
+		buf_clear(&again);
+	}
 }

@@ -111,8 +111,8 @@ Test(kexinit, the_order_of_the_client_decides)
 		cr_assert_eq(kexinit_choose(&client, &server, &c, &missing), OK, "case %zu", i);
 		cr_assert_eq(c.method, cases[i].method, "case %zu", i);
 		cr_assert_str_eq(c.host_key_alg, cases[i].host_key);
-		cr_assert_eq(c.c2s, cases[i].cipher);
-		cr_assert_eq(c.s2c, cases[i].cipher);
+		cr_assert_eq(c.c2s.kind, cases[i].cipher);
+		cr_assert_eq(c.s2c.kind, cases[i].cipher);
 		cr_assert_eq(c.guess_was_wrong, cases[i].guess_was_wrong, "case %zu", i);
 		buf_clear(&a);
 		buf_clear(&b);
@@ -150,6 +150,56 @@ Test(kexinit, what_is_missing_is_named)
 	}
 }
 
+Test(kexinit, macs_are_chosen_where_the_cipher_needs_one)
+{
+	static const struct {
+		const char *ciphers[2], *macs[2]; /* to the server, to the client */
+		struct cipher_suite c2s, s2c;
+		const char *missing; /* NULL: none */
+	} cases[] = {
+		{{AES128, AES128}, {"", "x"}, {CIPHER_AES128_GCM, MAC_NONE},
+			{CIPHER_AES128_GCM, MAC_NONE}, NULL},
+		{{"aes256-ctr", AES128}, {"x,hmac-sha2-512", ""}, {CIPHER_AES256_CTR, MAC_SHA2_512},
+			{CIPHER_AES128_GCM, MAC_NONE}, NULL},
+		{{"aes192-ctr", "aes128-ctr"},
+			{"hmac-sha2-256,hmac-sha2-256-etm@openssh.com",
+				"hmac-sha2-512-etm@openssh.com,hmac-sha2-256"},
+			{CIPHER_AES192_CTR, MAC_SHA2_256}, {CIPHER_AES128_CTR, MAC_SHA2_512_ETM},
+			NULL},
+		{{"aes192-ctr", AES128}, {"hmac-sha1", ""}, {0}, {0}, "MAC from client to server"},
+		{{AES128, "aes192-ctr"}, {"hmac-sha2-256", "none"}, {0}, {0},
+			"MAC from server to client"},
+		{{"aes192-ctr", AES128}, {"", "hmac-sha2-256"}, {0}, {0},
+			"MAC from client to server"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf a = {0}, b = {0};
+		struct kexinit client, server;
+		struct kex_choice c;
+		const char *missing = "";
+		enum err want = cases[i].missing == NULL ? OK : ERR_NO_MATCH;
+
+		offer("curve25519-sha256", "ssh-ed25519", AES128, &a, &client);
+		offer("curve25519-sha256", "ssh-ed25519", cipher_names(), &b, &server);
+		client.lists[KEXINIT_CIPHER_C2S] = span_str(cases[i].ciphers[0]);
+		client.lists[KEXINIT_CIPHER_S2C] = span_str(cases[i].ciphers[1]);
+		client.lists[KEXINIT_MAC_C2S] = span_str(cases[i].macs[0]);
+		client.lists[KEXINIT_MAC_S2C] = span_str(cases[i].macs[1]);
+		cr_assert_eq(kexinit_choose(&client, &server, &c, &missing), want, "case %zu", i);
+		if (want == OK)
+			cr_assert(c.c2s.kind == cases[i].c2s.kind &&
+					c.c2s.mac == cases[i].c2s.mac &&
+					c.s2c.kind == cases[i].s2c.kind &&
+					c.s2c.mac == cases[i].s2c.mac,
+				"case %zu", i);
+		else
+			cr_assert_str_eq(missing, cases[i].missing);
+		buf_clear(&a);
+		buf_clear(&b);
+	}
+}
+
 Test(kexinit, each_direction_and_compression_is_looked_at)
 {
 	struct buf a = {0}, b = {0};
@@ -161,12 +211,12 @@ Test(kexinit, each_direction_and_compression_is_looked_at)
 	offer("curve25519-sha256", "ssh-ed25519", AES128 "," AES256, &b, &server);
 	client.lists[KEXINIT_CIPHER_S2C] = span_str(AES256);
 	cr_assert_eq(kexinit_choose(&client, &server, &c, &missing), OK);
-	cr_assert(c.c2s == CIPHER_AES128_GCM && c.s2c == CIPHER_AES256_GCM);
+	cr_assert(c.c2s.kind == CIPHER_AES128_GCM && c.s2c.kind == CIPHER_AES256_GCM);
 	client.lists[KEXINIT_CIPHER_S2C] = span_str("aes256-ctr");
 	cr_assert_eq(kexinit_choose(&client, &server, &c, &missing), ERR_NO_MATCH);
 	cr_assert_str_eq(missing, "cipher from server to client");
 	client.lists[KEXINIT_CIPHER_S2C] = span_str(AES256);
-	/* What the peer has for MACs and languages does not count. */
+	/* What the peer has for MACs does not count with these ciphers, and languages never do. */
 	client.lists[KEXINIT_MAC_C2S] = span_str("");
 	client.lists[KEXINIT_LANGUAGE_C2S] = span_str("de");
 	cr_assert_eq(kexinit_choose(&client, &server, &c, &missing), OK);

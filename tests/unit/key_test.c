@@ -522,3 +522,23 @@ Test(key, keys_that_cannot_be_are_not_generated)
 	privkey_free(NULL);
 	pubkey_free(NULL);
 }
+
+Test(key, a_derived_secret_follows_from_the_key_and_the_label)
+{
+	uint8_t a[PRIVKEY_SECRET_SIZE], b[PRIVKEY_SECRET_SIZE];
+	struct privkey *made[3];
+
+	for (size_t i = 0; i < ARRAY_LEN(made); i++) {
+		cr_assert_eq(
+			privkey_generate(i == 0 ? KEY_ED25519 : KEY_ECDSA_P256, 0, &made[i]), OK);
+		cr_assert_eq(privkey_derive(made[i], "one", a), OK);
+		cr_assert_eq(privkey_derive(made[i], "one", b), OK);
+		cr_assert_arr_eq(a, b, sizeof(a));
+		cr_assert_eq(privkey_derive(made[i], "other", b), OK);
+		cr_assert_arr_neq(a, b, sizeof(a));
+	}
+	cr_assert_eq(privkey_derive(made[1], "other", a), OK);
+	cr_assert_arr_neq(a, b, sizeof(a));
+	for (size_t i = 0; i < ARRAY_LEN(made); i++)
+		privkey_free(made[i]);
+}

@@ -219,3 +219,168 @@ Test(login_limits, one_too_many_is_told_so)
 		stage_leave(stage);
 	}
 }
+
+/* The director refuses this one client, which does not close. */
+static void
+refuse_and_keep(struct stage_peer *out)
+{
+	struct msg_refuse m = {.text = span_str("too many from your address")};
+
+	stage_accept(stage);
+	stage_run(stage);
+	m.conn = stage->id;
+	stage_tell(&stage->director, MSG_REFUSE, msg_refuse_fields, &m);
+	stage_run(stage);
+	*out = stage->client;
+	stage->client = (struct stage_peer){.fd = -1};
+}
+
+static void
+drop_peer(struct stage_peer *p)
+{
+	stage->client = *p;
+	stage_leave(stage);
+}
+
+/* One address could otherwise keep everybody out with clients that are refused again and again. */
+Test(login_limits, those_who_were_refused_take_no_place_of_others)
+{
+	struct stage_peer refused[4];
+
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		refuse_and_keep(&refused[i]);
+	stage_connect(stage);
+	client_says_none();
+	cr_assert(login_is_alive(stage_login(stage)));
+	stage_leave(stage);
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		drop_peer(&refused[i]);
+}
+
+/* The stage's table has places for two logins, and for as many refusals as there may be. */
+Test(login_limits, only_so_many_goodbyes_are_waited_for)
+{
+	static struct stage_peer refused[LOGIN_TABLE_REFUSALS_MAX + 8];
+
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		refuse_and_keep(&refused[i]);
+		cr_assert_neq(refused[i].disconnect, 0, "client %zu was not told", i);
+		cr_assert(login_table_count(stage->table) <= LOGIN_TABLE_REFUSALS_MAX);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		drop_peer(&refused[i]);
+}
+
+/* --- requests that never fail --- */
+
+static void
+flood_with_none(unsigned i)
+{
+	(void)i;
+	client_says_none();
+}
+
+/* Each is good, and costs the keyholder a certificate: the two take turns. */
+static void
+flood_with_queries(unsigned i)
+{
+	client_asks_about_key(i % 2 == 0 ? stage_user : stage_user_ecdsa,
+		i % 2 == 0 ? "ssh-ed25519" : "ecdsa-sha2-nistp256");
+	if (state() == LOGIN_ANSWER)
+		node_says_pk_ok();
+}
+
+static void
+flood_with_abandoned_questions(unsigned i)
+{
+	(void)i;
+	client_says_kbdint();
+	if (state() == LOGIN_ANSWER)
+		node_asks(1);
+}
+
+Test(login_limits, requests_are_limited_that_never_fail)
+{
+	static const struct {
+		void (*flood)(unsigned i);
+		unsigned at_most;
+	} cases[] = {
+		{flood_with_none, 5},
+		{flood_with_queries, 12},
+		{flood_with_abandoned_questions, 12},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		unsigned n = 0;
+
+		begin();
+		while (state() == LOGIN_AUTH && n < 100)
+			cases[i].flood(n++);
+		cr_assert(n > 3 && n <= cases[i].at_most + 1, "case %zu: %u", i, n);
+		client_hears_goodbye(
+			SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, "limits.auth_tries_max");
+		talk_again();
+	}
+}
+
+/* --- what the director hears of limits --- */
+
+/* The latest that was told of a limit. */
+static struct msg_limit_use
+use_of(enum limit limit)
+{
+	struct msg_limit_use m, found = {.limit = LIMIT_COUNT};
+
+	login_table_report(stage->table);
+	stage_run(stage);
+	for (size_t i = 0; i < stage->n_seen; i++) {
+		if (stage->seen[i].type != MSG_LIMIT_USE)
+			continue;
+		cr_assert_eq(
+			message_decode(msg_limit_use_fields, buf_span(&stage->seen[i].body), &m),
+			OK);
+		if (m.limit == limit)
+			found = m;
+	}
+	cr_assert_eq(found.limit, limit, "%s was not told", limit_name(limit));
+	return found;
+}
+
+Test(login_limits, the_director_hears_of_limits_that_were_reached)
+{
+	size_t n;
+
+	stage_accept(stage);
+	stage_run(stage);
+	stage_fire_grace(stage);
+	cr_assert_eq(use_of(LIMIT_LOGIN_GRACE).n_hits, 1);
+	cr_assert_eq(use_of(LIMIT_GATE_GOODBYES).now, 1);
+	cr_assert_eq(use_of(LIMIT_GATE_GOODBYES).max, (2 + LOGIN_TABLE_REFUSALS_MAX) / 4);
+	cr_assert_eq(use_of(LIMIT_GATE_PACKET_BYTES).max, LOGIN_LEG_CLIENT_IN_MAX);
+	client_hears_goodbye(SSH_DISCONNECT_BY_APPLICATION, "limits.login_grace_s");
+	begin();
+	while (state() == LOGIN_AUTH)
+		client_says_none();
+	cr_assert_eq(use_of(LIMIT_AUTH_TRIES).n_hits, 1);
+	/* No news, no message. */
+	n = stage_n(stage, MSG_LIMIT_USE);
+	login_table_report(stage->table);
+	stage_run(stage);
+	cr_assert_eq(stage_n(stage, MSG_LIMIT_USE), n);
+	/* The next director has heard nothing yet. */
+	stage_unlink(stage, &stage->director);
+	stage_link(stage, &stage->director);
+	cr_assert_eq(use_of(LIMIT_AUTH_TRIES).n_hits, 1);
+	cr_assert(stage_n(stage, MSG_LIMIT_USE) > n + 4);
+}
+
+Test(login_limits, limits_wait_for_a_director_that_is_away)
+{
+	stage_accept(stage);
+	stage_run(stage);
+	stage_unlink(stage, &stage->director);
+	stage_fire_grace(stage);
+	login_table_report(stage->table);
+	stage_link(stage, &stage->director);
+	cr_assert_eq(use_of(LIMIT_LOGIN_GRACE).n_hits, 1);
+}

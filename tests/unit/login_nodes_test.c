@@ -287,6 +287,17 @@ Test(login_nodes, what_one_node_repeats_is_shown_again)
 	}
 }
 
+/* OpenSSH's sshd sends a banner file of any size in one packet, and its ssh shows that. */
+Test(login_nodes, a_banner_may_fill_a_packet)
+{
+	static char text[PACKET_PAYLOAD_MAX - 1 - 4 - 4 + 1];
+
+	memset(text, 'x', sizeof(text) - 1);
+	begin();
+	node_says_banner(text);
+	client_hears_banner(text);
+}
+
 Test(login_nodes, a_node_cannot_flood_the_client_with_banners)
 {
 	static char text[60000];

@@ -63,6 +63,17 @@ Test(login_roles, a_relay_that_dies_with_it_gets_no_successor)
 	all_are_told_once();
 }
 
+/* Whoever hears of no end keeps the connection for ever. */
+Test(login_roles, the_keyholder_hears_of_an_end_that_the_director_cannot)
+{
+	begin();
+	cr_assert_eq(sessions_count(stage->core.sessions), 1);
+	stage_unlink(stage, &stage->director);
+	stage_leave(stage);
+	cr_assert_eq(stage_n(stage, MSG_CONN_FORGET), 1);
+	cr_assert_eq(sessions_count(stage->core.sessions), 0);
+}
+
 Test(login_roles, a_login_without_a_relay_waits_for_one)
 {
 	stage_unlink(stage, &stage->relays[0]);

@@ -40,7 +40,7 @@ Test(settings, everything_that_is_said_is_read)
 						     "authorized_keys_file .ssh/a\n"
 						     "authorized_keys_file /etc/keys/%u\n"
 						     "authorized_keys_command /bin/x %u \"a b\"\n"
-						     "revoked_keys /etc/r\n"
+						     "revoked_keys /etc/r\nrevoked_keys /etc/r2\n"
 						     "pubkey_algorithms ssh-ed25519,rsa-*\n"
 						     "previous_principals_file %h/p\n"
 						     "previous_principals_command /bin/y %i\n"
@@ -54,7 +54,8 @@ Test(settings, everything_that_is_said_is_read)
 	cr_assert_eq(s.authorized_keys_files.n, 2);
 	cr_assert_str_eq(s.authorized_keys_files.items[1], "/etc/keys/%u");
 	cr_assert_str_eq(s.authorized_keys_command, "/bin/x %u \"a b\"");
-	cr_assert_str_eq(s.revoked_keys, "/etc/r");
+	cr_assert_eq(s.revoked_keys.n, 2);
+	cr_assert_str_eq(s.revoked_keys.items[1], "/etc/r2");
 	cr_assert_str_eq(s.pubkey_algorithms, "ssh-ed25519,rsa-*");
 	cr_assert_str_eq(s.previous_principals_file, "%h/p");
 	cr_assert_str_eq(s.previous_principals_command, "/bin/y %i");

@@ -109,6 +109,15 @@ Test(options, a_command_with_a_hash_is_written_in_hexadecimal)
 	buf_clear(&back);
 }
 
+/* sshds before OpenSSH 8.7 take the last one of a name, later ones the first. */
+Test(options, a_line_cannot_say_who_the_client_is)
+{
+	cr_assert_str_eq(rewritten("environment=\"SSHBROKER_CLIENT=1.1.1.1 1\""), "");
+	cr_assert_str_eq(rewritten("pty,environment=\"SSHBROKER_CLIENT=#\",no-pty"), ",pty,no-pty");
+	cr_assert_str_eq(rewritten("environment=\"SSHBROKER_CLIENT_=1\""),
+		",environment=\"SSHBROKER_CLIENT_=1\"");
+}
+
 Test(options, a_hash_elsewhere_cannot_be_written)
 {
 	cr_assert_str_eq(rewritten("environment=\"A=#\""), err_text(ERR_UNSUPPORTED));

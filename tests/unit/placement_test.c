@@ -324,11 +324,11 @@ Test(placement, a_node_that_failed_lately_comes_last_but_still_comes)
 	failed[0] = node("n3");
 	connect_user("bob", "n2", 1);
 	connect_user("cat", "n2", 1);
-	node_note_failure(node("n1"), NODE_FAILURE_TIMEOUT, w.now_ms);
+	node_note_failure(node("n1"), NODE_FAILURE_TIMEOUT, NODE_REPORTER_ALL, w.now_ms);
 	p = choose_without("ann", failed, 1);
 	assert_chosen(&p, "n2",
 		"fewest users per weight: 2/100 of 2 nodes, 1 not serving, 1 failed lately");
-	node_note_failure(node("n2"), NODE_FAILURE_TIMEOUT, w.now_ms);
+	node_note_failure(node("n2"), NODE_FAILURE_TIMEOUT, NODE_REPORTER_ALL, w.now_ms);
 	cr_assert_str_eq(choose_without("ann", failed, 1).node->name, "n1");
 	/* What a user has there weighs more than a failure. */
 	cr_assert_str_eq(choose("bob").node->name, "n2");
@@ -338,13 +338,13 @@ Test(placement, a_failure_is_forgotten_with_time_or_success)
 {
 	build_equal(2);
 	connect_user("bob", "n2", 1);
-	node_note_failure(node("n1"), NODE_FAILURE_REFUSED, w.now_ms);
+	node_note_failure(node("n1"), NODE_FAILURE_REFUSED, NODE_REPORTER_ALL, w.now_ms);
 	cr_assert_str_eq(choose("ann").node->name, "n2");
 	w.now_ms += NODES_FAILURE_HOLD_MS - 1;
 	cr_assert_str_eq(choose("ann").node->name, "n2");
 	w.now_ms += 1;
 	cr_assert_str_eq(choose("ann").node->name, "n1");
-	node_note_failure(node("n1"), NODE_FAILURE_REFUSED, w.now_ms);
+	node_note_failure(node("n1"), NODE_FAILURE_REFUSED, NODE_REPORTER_ALL, w.now_ms);
 	node_note_success(node("n1"));
 	cr_assert_str_eq(choose("ann").node->name, "n1");
 }
@@ -357,12 +357,18 @@ Test(placement, a_full_node_takes_only_those_who_are_there)
 	build(weights, 2, 2);
 	connect_user("ann", "n1", 1);
 	reserve("bob", "n1");
-	cr_assert(node_is_full(node("n1")));
+	cr_assert(!node_is_full(node("n1")) && node_is_reserved(node("n1")));
 	cr_assert_str_eq(choose("ann").node->name, "n1");
 	cr_assert_str_eq(choose("bob").node->name, "n1");
 	cr_assert_str_eq(choose("cat").node->name, "n2");
 	reserve("cat", "n2");
 	reserve("dan", "n2");
+	/* Who is on the way may be a stranger: wait and see. */
+	cr_assert_eq(choose("eve").result, PLACEMENT_WAIT);
+	connect_user("bob", "n1", 1);
+	cr_assert(node_is_full(node("n1")));
+	connect_user("cat", "n2", 1);
+	connect_user("dan", "n2", 1);
 	p = choose("eve");
 	cr_assert_eq(p.result, PLACEMENT_FULL);
 	cr_assert_str_eq(p.why, "no node may have another user, 2 full");

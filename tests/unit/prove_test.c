@@ -296,15 +296,37 @@ Test(prove, a_wrong_signature_leaves_the_offer_for_a_right_one)
 	cr_assert_eq(world_prove_request(&w, &world_gate_a, 1, &rq), OK);
 }
 
-Test(prove, an_old_offer_is_made_again)
+/* A gate that keeps a user's signature cannot use it when the user has long gone. */
+Test(prove, a_connection_proves_nothing_after_the_time_to_log_in)
 {
+	struct msg_offer m = world_offer_of(1, w.user, "ssh-ed25519");
+
 	offer(1, w.user, "ssh-ed25519");
 	w.now += w.config.limits.login_grace_s + 1;
 	cr_assert_eq(prove_with(w.user, "ssh-ed25519"), ERR_TIMEOUT);
-	cr_assert_eq(prove_with(w.user, "ssh-ed25519"), ERR_BAD_STATE);
-	offer(1, w.user, "ssh-ed25519");
-	w.now += w.config.limits.login_grace_s;
+	cr_assert_eq(world_offer(&w, &world_gate_a, &m, NULL), ERR_TIMEOUT);
+	w.now--;
 	cr_assert_eq(prove_with(w.user, "ssh-ed25519"), OK);
+}
+
+/* The same exchange shown again would be the same session id, and the signature right for it once more. */
+Test(prove, a_proof_is_worth_one_login_even_to_a_gate_that_begins_again)
+{
+	struct world_request rq = world_request_of(w.user, "ssh-ed25519", &session_id);
+	struct msg_kex_sign m = world_transcript(2, "ssh-ed25519", 1);
+	struct msg_offer again = world_offer_of(2, w.user, "ssh-ed25519");
+	uint8_t kexinit[WORLD_KEXINIT_SIZE];
+	struct kex_hash hash;
+
+	m = world_freshened(&w, &world_gate_a, &m, kexinit);
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, &hash), OK);
+	rq.session_id = span_of(hash.bytes, hash.len);
+	cr_assert_eq(world_offer(&w, &world_gate_a, &again, NULL), OK);
+	cr_assert_eq(world_prove_request(&w, &world_gate_a, 2, &rq), OK);
+	sessions_forget(w.core.sessions, sessions_find(w.core.sessions, 2));
+	cr_assert_eq(world_kex_sign_exactly(&w, &world_gate_a, &m, NULL), ERR_EXISTS);
+	cr_assert_eq(world_offer(&w, &world_gate_a, &again, NULL), ERR_NOT_FOUND);
+	cr_assert_eq(world_prove_request(&w, &world_gate_a, 2, &rq), ERR_NOT_FOUND);
 }
 
 /* Whoever types a passphrase for a minute gets a certificate that is not about to end. */

@@ -164,6 +164,28 @@ Test(relay_control, host_keys_are_proved_by_the_keyholder_in_order)
 	rig_free(r);
 }
 
+Test(relay_control, several_proofs_wait_for_the_keyholder_and_too_many_fail)
+{
+	struct rig *r = open_rig(NULL);
+
+	rig_hold_signatures(r, true);
+	for (unsigned i = 0; i <= CONNECTION_PROOFS_MAX; i++)
+		ask(rig_ssh(r), PEEK_HOSTKEYS_PROVE, true, span_of("\0\0\0\1k", 5));
+	ask_plain(rig_ssh(r), "after");
+	rig_run(r);
+	reply(rig_node(r), "1");
+	rig_run(r);
+	assert_nothing(rig_ssh(r));
+	rig_hold_signatures(r, false);
+	rig_run(r);
+	cr_assert_eq(rig_n_messages(r, MSG_HOSTKEYS_PROVE), CONNECTION_PROOFS_MAX);
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++)
+		assert_proof(rig_ssh(r));
+	assert_reply(rig_ssh(r), "-");
+	assert_reply(rig_ssh(r), "1");
+	rig_free(r);
+}
+
 Test(relay_control, a_proof_that_the_node_is_slower_than_waits_its_turn)
 {
 	struct rig *r = open_rig(NULL);

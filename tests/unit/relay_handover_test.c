@@ -84,7 +84,7 @@ Test(relay_handover, malformed_ones_are_refused)
 	rig_run(r);
 	cr_assert_eq(rig_n_messages(r, MSG_HANDED_OVER), 2);
 	cr_assert(!last_answer(r).taken);
-	cr_assert_eq(rig_process(r)->roster.n, 0);
+	cr_assert_eq(rig_process(r)->connections.n, 0);
 	/* Neither did any harm to the sound one that follows. */
 	rig_hand_over(r);
 	cr_assert(last_answer(r).taken);
@@ -121,7 +121,7 @@ is_refused(struct rig *r, const struct facts_case *k)
 	rig_send_as_gate(r, MSG_HAND_OVER, buf_span(&b), true);
 	rig_run(r);
 	cr_assert(!last_answer(r).taken, "%s", k->name);
-	cr_assert_eq(rig_process(r)->roster.n, 0, "%s", k->name);
+	cr_assert_eq(rig_process(r)->connections.n, 0, "%s", k->name);
 	buf_clear(&f);
 	buf_clear(&b);
 }
@@ -167,10 +167,12 @@ Test(relay_handover, an_id_that_is_taken_is_refused)
 	struct rig *r = rig_new(NULL);
 	struct connection other = {.id = rig_id(r)};
 
-	cr_assert_eq(roster_add(&rig_process(r)->roster, &other), OK);
+	cr_assert_eq(table_add(&rig_process(r)->connections, &other.entry,
+			     span_of(&other.id, sizeof(other.id))),
+		OK);
 	rig_hand_over(r);
 	cr_assert(!last_answer(r).taken);
-	roster_remove(&rig_process(r)->roster, &other);
+	table_remove(&rig_process(r)->connections, &other.entry);
 	rig_free(r);
 }
 
@@ -211,5 +213,76 @@ Test(relay_handover, other_messages_cost_a_gate_its_link)
 	rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 10, 1);
 	rig_run(r);
 	cr_assert_eq(rig_node(r)->hash, rig_ssh(r)->sent_hash);
+	rig_free(r);
+}
+
+/* What has been said between a peer and the broker's leg so far, a side's share after the other; who begins is the peer. */
+static void
+talk(struct rig *r, struct rig_peer *p, unsigned n_turns)
+{
+	struct transport *sides[2] = {p->t, rig_leg(r, p)};
+	struct transport_event event;
+	size_t used;
+
+	for (unsigned i = 0; i < n_turns; i++) {
+		struct buf *out = transport_out(sides[i % 2]);
+
+		/* The peer at the node's end signs when the time has come. */
+		while (out->len > 0 &&
+			transport_step(sides[1 - i % 2], out->data + out->head, out->len, &used,
+				&event) == OK) {
+			buf_consume(out, used);
+			if (event.kind == TRANSPORT_EVENT_SIGN && p == rig_node(r))
+				rig_sign_for(p->t, &event.exchange, RIG_KEY_NODE);
+		}
+		cr_assert_eq(out->len, 0);
+	}
+}
+
+/* The gate stops wherever a key exchange is, and the relay goes on with it. */
+Test(relay_handover, key_exchanges_that_run_go_on)
+{
+	for (unsigned n_ssh = 0; n_ssh < 5; n_ssh++) {
+		for (unsigned n_node = 0; n_node < 5; n_node++) {
+			struct rig *r = rig_new(NULL);
+
+			rig_rekey(rig_ssh(r));
+			rig_rekey(rig_node(r));
+			talk(r, rig_ssh(r), n_ssh);
+			talk(r, rig_node(r), n_node);
+			rig_hand_over(r);
+			cr_assert(last_answer(r).taken);
+			for (uint32_t i = 0; i < 5; i++) {
+				rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 1000, i);
+				rig_send_filled(rig_node(r), SSH_MSG_CHANNEL_DATA, 1000, i);
+			}
+			rig_run(r);
+			cr_assert_eq(
+				rig_node(r)->hash, rig_ssh(r)->sent_hash, "%u %u", n_ssh, n_node);
+			cr_assert_eq(
+				rig_ssh(r)->hash, rig_node(r)->sent_hash, "%u %u", n_ssh, n_node);
+			cr_assert(transport_is_clear(rig_ssh(r)->t) &&
+				transport_is_clear(rig_node(r)->t));
+			rig_free(r);
+		}
+	}
+}
+
+Test(relay_handover, a_signature_that_nobody_gives_ends_the_connection_in_time)
+{
+	struct rig *r = rig_new(
+		&(struct rig_options){.other = "\"keepalive\": {\"client_interval_s\": 0, "
+					       "\"node_interval_s\": 0},"});
+
+	rig_rekey(rig_ssh(r));
+	talk(r, rig_ssh(r), 3);
+	cr_assert(transport_waits_for_signature(rig_leg(r, rig_ssh(r))));
+	rig_hold_signatures(r, true);
+	rig_hand_over(r);
+	rig_pass(r, 119000);
+	cr_assert_eq(rig_ssh(r)->disconnect, 0);
+	rig_pass(r, 2000);
+	cr_assert_eq(rig_ssh(r)->disconnect, SSH_DISCONNECT_KEY_EXCHANGE_FAILED);
+	cr_assert_not_null(strstr(rig_ssh(r)->text, "could not sign"));
 	rig_free(r);
 }

@@ -7,11 +7,20 @@
 #include "broker/relay/flow.h"
 #include "broker/relay/process.h"
 #include "common/ssh/wire.h"
+#include "tests/lib/suites.h"
 
 #include <criterion/criterion.h>
 
-static const char *const ciphers[] = {
-	"chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com"};
+/* One of each layout: block, length field and tag differ. */
+static const struct suite layouts[] = {
+	{"chacha20-poly1305@openssh.com", NULL},
+	{"aes256-gcm@openssh.com", NULL},
+	{"aes128-gcm@openssh.com", NULL},
+	{"aes128-ctr", "hmac-sha2-256"},
+	{"aes256-ctr", "hmac-sha2-512"},
+	{"aes192-ctr", "hmac-sha2-256-etm@openssh.com"},
+	{"aes128-ctr", "hmac-sha2-512-etm@openssh.com"},
+};
 
 /* Everything that one peer sent reached the other, in order. */
 static void
@@ -74,13 +83,18 @@ Test(relay, all_types_and_sizes_in_all_pairings_of_ciphers)
 {
 	char what[128];
 
-	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++) {
-		for (size_t j = 0; j < ARRAY_LEN(ciphers); j++) {
-			struct rig *r = rig_open(&(struct rig_options){
-				.ssh_cipher = ciphers[i], .node_cipher = ciphers[j]});
+	for (size_t i = 0; i < ARRAY_LEN(layouts); i++) {
+		for (size_t j = 0; j < ARRAY_LEN(layouts); j++) {
+			struct rig *r = rig_open(
+				&(struct rig_options){.ssh_cipher = layouts[i].cipher,
+					.ssh_mac = layouts[i].mac,
+					.node_cipher = layouts[j].cipher,
+					.node_mac = layouts[j].mac});
 
 			count_only(r);
-			snprintf(what, sizeof(what), "%s to %s", ciphers[i], ciphers[j]);
+			snprintf(what, sizeof(what), "%s %s to %s %s", layouts[i].cipher,
+				layouts[i].mac != NULL ? layouts[i].mac : "", layouts[j].cipher,
+				layouts[j].mac != NULL ? layouts[j].mac : "");
 			send_all_types(rig_ssh(r), 1);
 			send_all_types(rig_node(r), 2);
 			rig_run(r);
@@ -92,8 +106,9 @@ Test(relay, all_types_and_sizes_in_all_pairings_of_ciphers)
 
 Test(relay, bytes_that_come_in_odd_pieces)
 {
-	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++) {
-		struct rig *r = rig_open(&(struct rig_options){.ssh_cipher = ciphers[i]});
+	for (size_t i = 0; i < ARRAY_LEN(layouts); i++) {
+		struct rig *r = rig_open(&(struct rig_options){
+			.ssh_cipher = layouts[i].cipher, .ssh_mac = layouts[i].mac});
 
 		count_only(r);
 		rig_ssh(r)->is_cut = true;
@@ -103,7 +118,7 @@ Test(relay, bytes_that_come_in_odd_pieces)
 		send_all_types(rig_ssh(r), 1);
 		send_all_types(rig_node(r), 2);
 		rig_run(r);
-		assert_both_same(r, ciphers[i]);
+		assert_both_same(r, layouts[i].cipher);
 		rig_free(r);
 	}
 }
@@ -174,9 +189,10 @@ static const struct rekey_case rekey_cases[] = {
 };
 
 static void
-rekey_under_load(const struct rekey_case *k, const char *ssh_cipher, size_t len)
+rekey_under_load(const struct rekey_case *k, const struct suite *ssh, size_t len)
 {
-	struct rig *r = rig_open(&(struct rig_options){.ssh_cipher = ssh_cipher,
+	struct rig *r = rig_open(&(struct rig_options){.ssh_cipher = ssh->cipher,
+		.ssh_mac = ssh->mac,
 		.ssh_rekey_bytes = k->ssh,
 		.node_rekey_bytes = k->node,
 		.other = k->other,
@@ -197,8 +213,8 @@ Test(relay, keys_change_on_each_leg_under_load_both_ways)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rekey_cases); i++) {
 		for (size_t j = 0; j < 2; j++) {
-			rekey_under_load(&rekey_cases[i], ciphers[j], 32768);
-			rekey_under_load(&rekey_cases[i], ciphers[j], 1500);
+			rekey_under_load(&rekey_cases[i], &layouts[j], 32768);
+			rekey_under_load(&rekey_cases[i], &layouts[j], 1500);
 		}
 	}
 }

@@ -30,13 +30,12 @@ TestSuite(revoked, .init = set_up, .fini = tear_down);
 static enum err
 check(const char *key_file)
 {
-	struct user user = {.name = "alice", .home = scratch.dir, .uid = getuid()};
 	char path[SCRATCH_PATH_SIZE], why[WHY_SIZE] = "";
 	struct buf blob = {0};
 	enum err e;
 
 	vector_read_blob(key_file, &blob);
-	e = revoked_check(scratch_path(&scratch, "revoked", path), buf_span(&blob), &user, why);
+	e = revoked_check(scratch_path(&scratch, "revoked", path), buf_span(&blob), why);
 	cr_assert_eq(e == OK, why[0] == '\0');
 	buf_clear(&blob);
 	return e;

@@ -13,10 +13,11 @@ static const struct role_peer gate = {ROLE_GATE, 0, 10}, other = {ROLE_GATE, 1, 
 static struct sessions *
 filled(size_t max)
 {
+	struct sessions_limits limits = {max, max};
 	struct sessions *s;
 	struct session *session;
 
-	cr_assert_eq(sessions_new(max, &s), OK);
+	cr_assert_eq(sessions_new(&limits, &s), OK);
 	for (uint64_t conn = 1; conn <= max; conn++)
 		cr_assert_eq(sessions_add(s, conn << 20, conn % 2 ? &gate : &other, &session), OK);
 	return s;
@@ -37,19 +38,42 @@ Test(sessions, thousands_are_found_by_their_ids)
 	sessions_free(s);
 }
 
-Test(sessions, a_full_table_takes_no_more_until_one_goes)
+Test(sessions, a_gate_that_has_all_it_may_gets_no_more_until_one_goes)
 {
-	struct sessions *s = filled(3);
+	struct sessions_limits limits = {2, 1};
+	struct session *session;
+	struct sessions *s;
+
+	cr_assert_eq(sessions_new(&limits, &s), OK);
+	cr_assert_eq(sessions_add(s, 1, &gate, &session), OK);
+	cr_assert_eq(sessions_add(s, 2, &gate, &session), OK);
+	cr_assert_eq(sessions_add(s, 3, &gate, &session), ERR_LIMIT);
+	cr_assert_eq(sessions_add(s, 4, &next, &session), OK);
+	sessions_forget(s, sessions_find(s, 2));
+	cr_assert_eq(sessions_add(s, 3, &gate, &session), OK);
+	sessions_free(s);
+}
+
+/* A gate could otherwise give relays what they do not know and will never forget, until nobody can log in. */
+Test(sessions, what_relays_have_beyond_the_limit_pushes_out_their_oldest)
+{
+	static const struct role_peer relay = {ROLE_RELAY, 0, 20}, second = {ROLE_RELAY, 1, 21};
+	struct sessions *s = filled(4);
 	struct session *session;
 
-	cr_assert_eq(sessions_add(s, 1, &gate, &session), ERR_LIMIT);
-	sessions_forget(s, sessions_find(s, (uint64_t)1 << 20));
+	for (uint64_t conn = 4; conn >= 1; conn--)
+		cr_assert_eq(
+			sessions_move(s, sessions_find(s, conn << 20), conn % 2 ? &relay : &second),
+			OK);
+	cr_assert_eq(sessions_count(s), 4);
 	cr_assert_eq(sessions_add(s, 1, &gate, &session), OK);
-	sessions_set_max(s, 1);
-	cr_assert_eq(sessions_count(s), 3);
-	cr_assert_eq(sessions_add(s, 2, &gate, &session), ERR_LIMIT);
-	sessions_set_max(s, 4);
-	cr_assert_eq(sessions_add(s, 2, &gate, &session), OK);
+	cr_assert_eq(sessions_move(s, session, &relay), OK);
+	cr_assert_eq(sessions_count(s), 4);
+	cr_assert_null(sessions_find(s, (uint64_t)4 << 20));
+	cr_assert_not_null(sessions_find(s, (uint64_t)3 << 20));
+	cr_assert_eq(sessions_find(s, 1), session);
+	cr_assert_eq(sessions_forget_all_of(s, &relay), 3);
+	cr_assert_eq(sessions_forget_all_of(s, &second), 1);
 	sessions_free(s);
 }
 

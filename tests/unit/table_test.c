@@ -1,7 +1,7 @@
 /*
- * broker/director/table: entries by key, in the order of insertion, up to the maximum.
+ * common/table: entries by key, in the order of insertion, up to the maximum.
  */
-#include "broker/director/table.h"
+#include "common/table.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

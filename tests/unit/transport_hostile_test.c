@@ -4,6 +4,7 @@
 #include "common/ssh/transport_impl.h"
 #include "tests/lib/hex_vector.h"
 #include "tests/lib/leg_pair.h"
+#include "tests/lib/suites.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -69,6 +70,27 @@ Test(transport_hostile, identifications_are_taken_or_refused)
 			}
 			leg_pair_end(&p);
 		}
+	}
+}
+
+Test(transport_hostile, who_speaks_no_ssh_is_answered_in_text)
+{
+	static const char *const hellos[] = {"\n", "\r\n", "GET / HTTP/1.1\r\n", "ssh-2.0-x\r\n"};
+	static const char answer[] = "Invalid SSH identification string.\r\n";
+
+	for (size_t i = 0; i < ARRAY_LEN(hellos); i++) {
+		struct leg_pair p;
+		struct span out;
+
+		leg_pair_begin(&p, NULL);
+		arrives_text(&p.server, hellos[i]);
+		cr_assert_eq(p.server.err, ERR_PROTO);
+		out = buf_span(transport_out(p.server.t));
+		cr_assert(out.len >= sizeof(answer) - 1 &&
+				memcmp(out.ptr + out.len - (sizeof(answer) - 1), answer,
+					sizeof(answer) - 1) == 0,
+			"hello %zu", i);
+		leg_pair_end(&p);
 	}
 }
 
@@ -175,11 +197,8 @@ Test(transport_hostile, bad_packets_end_the_leg_with_the_right_code)
 
 Test(transport_hostile, a_wrong_tag_ends_the_leg_with_a_mac_error)
 {
-	static const char *const ciphers[] = {"chacha20-poly1305@openssh.com",
-		"aes256-gcm@openssh.com", "aes128-gcm@openssh.com"};
-
-	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++) {
-		struct leg_options o = {.ciphers = ciphers[i]};
+	for (size_t i = 0; i < SUITES; i++) {
+		struct leg_options o = {.ciphers = suites[i].cipher, .macs = suites[i].mac};
 		struct leg_pair p;
 
 		leg_pair_open(&p, &o, TRANSPORT_PHASE_CONNECTION);
@@ -281,11 +300,8 @@ Test(transport_hostile, plain_peers_may_say_ignore_during_the_exchange)
  */
 Test(transport_hostile, what_is_deleted_after_newkeys_is_noticed)
 {
-	static const char *const ciphers[] = {"chacha20-poly1305@openssh.com",
-		"aes256-gcm@openssh.com", "aes128-gcm@openssh.com"};
-
-	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++) {
-		struct leg_options o = {.ciphers = ciphers[i]};
+	for (size_t i = 0; i < SUITES; i++) {
+		struct leg_options o = {.ciphers = suites[i].cipher, .macs = suites[i].mac};
 		static const uint8_t ping[500] = {SSH_MSG_PING};
 		struct transport_event event;
 		struct leg_pair p;
@@ -418,7 +434,11 @@ kex_init_is_refused(const char *kex, struct span public, struct span rest)
 
 Test(transport_hostile, bad_public_values_end_a_server)
 {
-	static const uint8_t zeros[133];
+	static const uint8_t zeros[133], low[] = {1}, powers[] = {0x08}, padded[] = {0, 1, 2, 3, 4},
+					 negative[] = {0x81, 2, 3, 4};
+	static const char *const groups[] = {
+		"diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512"};
+	uint8_t all_ones[513];
 	uint8_t point[133] = {4, 1, 2, 3};
 
 	for (size_t i = 0; i < ARRAY_LEN(kexes); i++) {
@@ -431,6 +451,20 @@ Test(transport_hostile, bad_public_values_end_a_server)
 			kex_init_is_refused(kexes[i], span_of(point, len), span_of(NULL, 0));
 		/* Trailing bytes behind a sound value, and a value over the limit. */
 		kex_init_is_refused(kexes[i], span_of(zeros, len), span_str("x"));
+	}
+	memset(all_ones, 0xff, sizeof(all_ones));
+	all_ones[0] = 0;
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		struct span nothing = span_of(NULL, 0);
+
+		kex_init_is_refused(groups[i], nothing, nothing);
+		kex_init_is_refused(groups[i], span_of(zeros, 1), nothing);
+		kex_init_is_refused(groups[i], span_of(low, 1), nothing);
+		kex_init_is_refused(groups[i], span_of(powers, 1), nothing);
+		kex_init_is_refused(groups[i], span_of(padded, 5), nothing);
+		kex_init_is_refused(groups[i], span_of(negative, 4), nothing);
+		kex_init_is_refused(groups[i], span_of(all_ones, i == 0 ? 257 : 513), nothing);
+		kex_init_is_refused(groups[i], span_of(padded + 1, 4), span_str("x"));
 	}
 }
 

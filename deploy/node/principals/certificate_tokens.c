@@ -111,6 +111,17 @@ copy_text(struct span s, char out[TEXT_SIZE])
 	return OK;
 }
 
+/* Of any length, with a NUL behind it. */
+static enum err
+copy_key_id(struct span s, struct buf *out)
+{
+	enum err e = s.len > 0 && memchr(s.ptr, '\0', s.len) != NULL ? ERR_FORMAT : OK;
+
+	if (e == OK)
+		e = buf_append_span(out, s);
+	return e == OK ? buf_append(out, "", 1) : e;
+}
+
 static enum err
 ca_type(struct span ca, char out[TEXT_SIZE])
 {
@@ -133,9 +144,9 @@ text_of(struct span blob, struct buf *b)
 static enum err
 expand(const char *command, const struct request *r, struct span blob, char ***words)
 {
-	char type[TEXT_SIZE], ca_name[TEXT_SIZE], key_id[TEXT_SIZE], serial[SERIAL_SIZE];
+	char type[TEXT_SIZE], ca_name[TEXT_SIZE], serial[SERIAL_SIZE];
 	char fingerprint[KEY_FINGERPRINT_SIZE], uid[UID_TEXT_SIZE];
-	struct buf base64 = {0}, ca = {0};
+	struct buf base64 = {0}, ca = {0}, key_id = {0};
 	struct parts p;
 	size_t n;
 	enum err e = read_parts(blob, &p);
@@ -143,7 +154,7 @@ expand(const char *command, const struct request *r, struct span blob, char ***w
 	if (e == OK)
 		e = copy_text(p.type, type);
 	if (e == OK)
-		e = copy_text(p.key_id, key_id);
+		e = copy_key_id(p.key_id, &key_id);
 	if (e == OK)
 		e = ca_type(p.ca, ca_name);
 	if (e == OK)
@@ -156,8 +167,8 @@ expand(const char *command, const struct request *r, struct span blob, char ***w
 		const struct token tokens[] = {{'U', uid}, {'u', r->user.name}, {'h', r->user.home},
 			{'t', type}, {'T', ca_name}, {'f', fingerprint}, {'F', r->ca_fingerprint},
 			{'k', (const char *)buf_span(&base64).ptr},
-			{'K', (const char *)buf_span(&ca).ptr}, {'i', key_id}, {'s', serial},
-			{'\0', NULL}};
+			{'K', (const char *)buf_span(&ca).ptr},
+			{'i', (const char *)buf_span(&key_id).ptr}, {'s', serial}, {'\0', NULL}};
 
 		(void)snprintf(serial, sizeof(serial), "%llu", (unsigned long long)p.serial);
 		(void)snprintf(uid, sizeof(uid), "%u", (unsigned)r->user.uid);
@@ -165,6 +176,7 @@ expand(const char *command, const struct request *r, struct span blob, char ***w
 	}
 	buf_clear(&base64);
 	buf_clear(&ca);
+	buf_clear(&key_id);
 	return e;
 }
 
@@ -176,6 +188,21 @@ certificate_tokens_command(const char *command, const struct request *r, char **
 
 	if (e == OK)
 		e = expand(command, r, buf_span(&blob), words);
+	buf_clear(&blob);
+	return e;
+}
+
+enum err
+certificate_tokens_ca(const struct request *r, struct buf *ca)
+{
+	struct buf blob = {0};
+	struct parts p;
+	enum err e = base64_decode(r->certificate, &blob);
+
+	if (e == OK)
+		e = read_parts(buf_span(&blob), &p);
+	if (e == OK)
+		e = buf_append_span(ca, p.ca);
 	buf_clear(&blob);
 	return e;
 }

@@ -4,6 +4,7 @@
 #ifndef DEPLOY_NODE_PRINCIPALS_CERTIFICATE_TOKENS_H
 #define DEPLOY_NODE_PRINCIPALS_CERTIFICATE_TOKENS_H
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "deploy/node/principals/decide.h"
 
@@ -13,5 +14,8 @@
  */
 MUST_CHECK enum err certificate_tokens_command(
 	const char *command, const struct request *r, char ***words);
+
+/* The key that signed the certificate of r; *ca is the caller's to clear.  ERR_FORMAT: it is no certificate. */
+MUST_CHECK enum err certificate_tokens_ca(const struct request *r, struct buf *ca);
 
 #endif

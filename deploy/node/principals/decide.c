@@ -182,8 +182,7 @@ rsa_is_long_enough(struct wire_reader r, unsigned bits_min)
 
 /* Would this node's sshd take the user's own key, if it came directly? */
 static bool
-key_is_accepted(const struct settings *s, const struct request *r, const struct facts *f,
-	struct decision *d)
+key_is_accepted(const struct settings *s, const struct facts *f, struct decision *d)
 {
 	struct wire_reader reader = wire_reader_of(f->key);
 	struct span type;
@@ -196,8 +195,11 @@ key_is_accepted(const struct settings *s, const struct request *r, const struct 
 		return refuse(d, "PubkeyAcceptedAlgorithms does not have the user's type of key");
 	if (span_is(type, "ssh-rsa") && !rsa_is_long_enough(reader, s->rsa_bits_min))
 		return refuse(d, "the user's RSA key is shorter than %u bits", s->rsa_bits_min);
-	return s->revoked_keys == NULL ||
-		revoked_check(s->revoked_keys, f->key, &r->user, d->why) == OK;
+	for (size_t i = 0; i < s->revoked_keys.n; i++) {
+		if (revoked_check(s->revoked_keys.items[i], f->key, d->why) != OK)
+			return false;
+	}
+	return true;
 }
 
 static enum err
@@ -215,7 +217,7 @@ decide_ours(
 	struct facts f;
 
 	if (!certificate_is_sound(c, d) || !read_facts(c, &f, d) || !facts_are_ours(s, r, &f, d) ||
-		!key_is_accepted(s, r, &f, d))
+		!key_is_accepted(s, &f, d))
 		return false;
 	q.facts = &f;
 	return search_key(&q, &d->lines, d->why) == OK && put_principal(&d->lines) == OK;

@@ -162,7 +162,9 @@ on_expiry_time(struct option *o, struct options *all, const char **why)
 	return keep(o, all);
 }
 
-/* NAME=VALUE with a plain name.  The first of a name counts, so that ours, which is written first, is not replaced. */
+/*
+ * NAME=VALUE with a plain name.  One with our variable's name is left out: an sshd before OpenSSH 8.7 would let it count.
+ */
 static enum err
 on_environment(struct option *o, struct options *all, const char **why)
 {
@@ -175,7 +177,7 @@ on_environment(struct option *o, struct options *all, const char **why)
 		if (!isalnum((unsigned char)o->value[i]) && o->value[i] != '_')
 			return ERR_FORMAT;
 	}
-	return keep(o, all);
+	return span_is(span_of(o->value, len), OPTIONS_CLIENT_VARIABLE) ? OK : keep(o, all);
 }
 
 static bool

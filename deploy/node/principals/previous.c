@@ -6,6 +6,7 @@
 #include "common/base64.h"
 #include "common/facts.h"
 #include "common/ssh/wire.h"
+#include "deploy/node/principals/authorized_keys.h"
 #include "deploy/node/principals/certificate_tokens.h"
 #include "deploy/node/principals/command.h"
 #include "deploy/node/principals/lines.h"
@@ -13,6 +14,8 @@
 #include "deploy/node/principals/tokens.h"
 #include "deploy/node/principals/why.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <strings.h>
 #include <unistd.h>
@@ -109,7 +112,7 @@ put_command(const struct settings *s, const struct request *r, struct buf *out, 
 		why_set(why, "the words of the previous command: %s", err_text(e));
 		return e;
 	}
-	e = command_start(words, &r->user, -1, &c, why);
+	e = command_start(words, &r->user, &c, why);
 	tokens_free(words);
 	if (e != OK)
 		return e;
@@ -131,12 +134,55 @@ put_name(const char *name, struct buf *out, char why[WHY_SIZE])
 	return ERR_UNSUPPORTED;
 }
 
+static enum err
+find_ca(struct lines *l, struct span ca)
+{
+	struct authorized_key key;
+	struct span line, options;
+	enum err e = authorized_key_init(&key, ca);
+
+	if (e != OK)
+		return e;
+	do
+		e = lines_next(l, &line);
+	while (e == OK && (!authorized_keys_match(&key, line, &options) || options.len > 0));
+	authorized_key_clear(&key);
+	return e;
+}
+
+/*
+ * Is the CA of this certificate still among those of before?  sshd itself looks into a copy of that file, which may be
+ * older than what the administrator wrote last.
+ */
+static enum err
+check_ca(const struct settings *s, const struct request *r, char why[WHY_SIZE])
+{
+	struct lines l = {.fd = open(s->previous_ca_keys, O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+	struct buf ca = {0};
+	enum err e = ERR_IO;
+
+	if (l.fd >= 0) {
+		e = certificate_tokens_ca(r, &ca);
+		if (e == OK)
+			e = find_ca(&l, buf_span(&ca));
+		lines_clear(&l);
+		close(l.fd);
+	}
+	buf_clear(&ca);
+	if (e != OK)
+		why_set(why, "the certificate's CA is not found in %s: %s", s->previous_ca_keys,
+			l.fd < 0 ? strerror(errno) : err_text(e));
+	return e;
+}
+
 enum err
 previous_principals(
 	const struct settings *s, const struct request *r, struct buf *out, char why[WHY_SIZE])
 {
-	enum err e = OK;
+	enum err e = s->previous_ca_keys != NULL ? check_ca(s, r, why) : OK;
 
+	if (e != OK)
+		return e;
 	if (s->previous_principals_file == NULL && s->previous_principals_command == NULL)
 		return put_name(r->user.name, out, why);
 	if (s->previous_principals_file != NULL)

@@ -11,7 +11,7 @@
 
 /*
  * Append the lines of the node's own principals file and command, as settings name them, or the user's name where there
- * is neither.  A line for the broker's principal is left out: no other CA shall pass with it.  (Errors: some may have
+ * is neither; nothing where the file of the other CAs does not have this one any more.  A line for the broker's principal is left out: no other CA shall pass with it.  (Errors: some may have
  * been appended; why has words.)
  */
 MUST_CHECK enum err previous_principals(

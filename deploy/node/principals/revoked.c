@@ -5,21 +5,21 @@
 
 #include "common/base64.h"
 #include "common/buf.h"
+#include "common/file.h"
 #include "common/ssh/cert.h"
 #include "common/ssh/key.h"
 #include "common/ssh/wire.h"
-#include "deploy/node/principals/command.h"
+#include "deploy/node/principals/krl.h"
 #include "deploy/node/principals/lines.h"
 #include "deploy/node/principals/why.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#define SSH_KEYGEN "/usr/bin/ssh-keygen"
-#define KRL_MAGIC "SSHKRL\n"
+/* As much as sshd would read. */
+#define KRL_SIZE_MAX ((size_t)128 << 20)
 
 /* Does the list's key stand for the one with blob?  A certificate stands for its key, too. */
 static enum err
@@ -97,78 +97,41 @@ check_list(int fd, struct span blob)
 	return e;
 }
 
-/* The key as a file without a name: ssh-keygen finds it as its standard input. */
-static int
-open_key_file(struct span blob)
-{
-	struct wire_reader r = wire_reader_of(blob);
-	struct buf text = {0};
-	struct span type;
-	int fd = memfd_create("key", MFD_CLOEXEC);
-	bool good = fd >= 0 && wire_get_string(&r, &type) == OK &&
-		buf_append_span(&text, type) == OK && buf_append(&text, " ", 1) == OK &&
-		base64_encode(blob, &text) == OK && buf_append(&text, "\n", 1) == OK;
-
-	if (good)
-		good = write(fd, buf_span(&text).ptr, text.len) == (ssize_t)text.len &&
-			lseek(fd, 0, SEEK_SET) == 0;
-	if (!good && fd >= 0) {
-		close(fd);
-		fd = -1;
-	}
-	buf_clear(&text);
-	return fd;
-}
-
-/* ssh-keygen ends with 0 only when it could read all, and the KRL does not have the key. */
 static enum err
-check_krl(const char *path, struct span blob, const struct user *user, char *why)
+check_krl(int fd, struct span blob)
 {
-	char *argv[] = {SSH_KEYGEN, "-Q", "-f", (char *)path, "/dev/stdin", NULL};
-	struct command c;
-	struct span line;
-	struct lines l;
+	struct buf krl;
 	enum err e;
-	int fd = open_key_file(blob);
 
-	if (fd < 0)
-		return ERR_IO;
-	e = command_start(argv, user, fd, &c, why);
-	close(fd);
-	if (e != OK)
-		return e == ERR_DENIED ? ERR_UNSUPPORTED : e;
-	l = (struct lines){.fd = c.fd, .deadline_ms = c.deadline_ms};
-	do
-		e = lines_next(&l, &line);
-	while (e == OK);
-	lines_clear(&l);
-	if (e == ERR_NOT_FOUND)
-		return command_finish(&c);
-	command_kill(&c);
+	buf_init(&krl, KRL_SIZE_MAX);
+	e = file_read_fd(fd, &krl);
+	if (e == OK)
+		e = krl_check(buf_span(&krl), blob);
+	buf_clear(&krl);
 	return e;
 }
 
 static enum err
-check_file(int fd, const char *path, struct span blob, const struct user *user, char *why)
+check_file(int fd, struct span blob)
 {
-	char magic[sizeof(KRL_MAGIC)] = "";
+	char magic[KRL_MAGIC_LEN] = "";
 	ssize_t n = pread(fd, magic, sizeof(magic), 0);
 
 	if (n < 0)
 		return ERR_IO;
 	if (n == (ssize_t)sizeof(magic) && memcmp(magic, KRL_MAGIC, sizeof(magic)) == 0)
-		return check_krl(path, blob, user, why);
+		return check_krl(fd, blob);
 	return check_list(fd, blob);
 }
 
 enum err
-revoked_check(const char *path, struct span blob, const struct user *user, char why[WHY_SIZE])
+revoked_check(const char *path, struct span blob, char why[WHY_SIZE])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	enum err e = ERR_IO;
 
 	if (fd >= 0) {
-		e = check_file(fd, path, blob, user, why);
+		e = check_file(fd, blob);
 		close(fd);
 	}
 	if (e == ERR_DENIED)

@@ -5,6 +5,7 @@
 
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,11 +38,15 @@ run_decode(const char *hex, struct buf *out)
 	return e;
 }
 
+/* Accounts may share a uid: sshd has named the one that logged in. */
 static const char *
 shell_of_user(void)
 {
-	const struct passwd *pw = getpwuid(getuid());
+	const char *name = getenv("LOGNAME");
+	const struct passwd *pw = name != NULL ? getpwnam(name) : NULL;
 
+	if (pw == NULL || pw->pw_uid != getuid())
+		pw = getpwuid(getuid());
 	return pw != NULL && pw->pw_shell[0] != '\0' ? pw->pw_shell : SHELL_DEFAULT;
 }
 

@@ -33,8 +33,9 @@ static const struct keyword {
 	{"node", KIND_TEXT, offsetof(struct settings, node)},
 	{"authorized_keys_file", KIND_LIST, offsetof(struct settings, authorized_keys_files)},
 	{"authorized_keys_command", KIND_TEXT, offsetof(struct settings, authorized_keys_command)},
-	{"revoked_keys", KIND_TEXT, offsetof(struct settings, revoked_keys)},
+	{"revoked_keys", KIND_LIST, offsetof(struct settings, revoked_keys)},
 	{"pubkey_algorithms", KIND_TEXT, offsetof(struct settings, pubkey_algorithms)},
+	{"previous_ca_keys", KIND_TEXT, offsetof(struct settings, previous_ca_keys)},
 	{"previous_principals_file", KIND_TEXT,
 		offsetof(struct settings, previous_principals_file)},
 	{"previous_principals_command", KIND_TEXT,
@@ -281,10 +282,11 @@ settings_clear(struct settings *s)
 		pubkey_free(s->ca_keys[i]);
 	clear_list(&s->authorized_keys_files);
 	clear_list(&s->allow_users);
+	clear_list(&s->revoked_keys);
 	free(s->node);
 	free(s->authorized_keys_command);
-	free(s->revoked_keys);
 	free(s->pubkey_algorithms);
+	free(s->previous_ca_keys);
 	free(s->previous_principals_file);
 	free(s->previous_principals_command);
 	*s = (struct settings){0};

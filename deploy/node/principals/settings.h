@@ -29,8 +29,9 @@ struct settings {
 	char *node; /* this node's identity: the only one whose certificates count */
 	struct settings_list authorized_keys_files;
 	char *authorized_keys_command;
-	char *revoked_keys;
+	struct settings_list revoked_keys; /* files: sshd takes more than one from OpenSSH 10 on */
 	char *pubkey_algorithms; /* a pattern list of signature algorithms; NULL: all */
+	char *previous_ca_keys; /* where the other CAs stand; NULL: whom sshd trusts is trusted */
 	char *previous_principals_file; /* what decided about the certificates of other CAs before */
 	char *previous_principals_command;
 	struct settings_list

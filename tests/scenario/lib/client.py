@@ -42,6 +42,15 @@ class Client:
                     "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
         self.env.pop("SSH_AUTH_SOCK", None)
 
+    def also_knows(self, name, endpoint):
+        """From now on `name` is a destination, too: the same user with the same key there."""
+        with open(self.config, "a") as f:
+            f.write(f"Host {name}\n" + CONFIG.split("\n", 1)[1].format(
+                host=endpoint.host, port=endpoint.port, user=self.user.name, folder=self.folder,
+                identity=f"IdentityFile {self.key}", timeout=proc.seconds(30), options=""))
+        with open(self.folder / "known_hosts", "a") as f:
+            f.writelines(f"[{endpoint.host}]:{endpoint.port} {key}\n" for key in endpoint.host_keys)
+
     def local(self, argv, stdin=b"", timeout=60, check=False):
         """Run any program as this user at home; stdout and stderr as bytes."""
         done = subprocess.run([str(a) for a in argv], input=stdin, capture_output=True, env=self.env, cwd=self.folder,

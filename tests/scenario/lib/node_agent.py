@@ -74,6 +74,7 @@ def make_view(folder, name, home):
     for sub in ("bin", "sbin", "lib", "libexec"):
         os.mkdir(f"/usr/local/{sub}")
     mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/tmp")
+    mount("-t", "tmpfs", "-o", "mode=700", "tmpfs", "/root")
     os.chdir("/")
     socket.sethostname(name)
 

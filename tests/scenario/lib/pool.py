@@ -69,10 +69,10 @@ class Pool:
     def endpoint(self):
         return self.broker.endpoint() if self.broker else self.nodes[0].endpoint()
 
-    def user(self, password="correct horse", **kwargs):
-        """A fresh user with a home on every node."""
+    def user(self, password="correct horse", kind="", **kwargs):
+        """A fresh user with a home on every node; the name ends with -kind, for the nodes' rules."""
         n = next(self.counter)
-        user = User(f"u{n}", FIRST_UID + n, password, **kwargs)
+        user = User(f"u{n}-{kind}" if kind else f"u{n}", FIRST_UID + n, password, **kwargs)
         for node in self.nodes:
             node.add_user(user)
         return user

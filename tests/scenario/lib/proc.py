@@ -1,6 +1,7 @@
 """Processes, ports, waits and sanitizer logs: what every actor needs."""
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -59,7 +60,7 @@ def sanitizer_env(folder):
 
 def sanitizer_folder():
     """Where the findings of this run go; writable for all, since the roles of the broker are users of their own."""
-    folder = Path(os.environ.get("SSHBROKER_ASAN_DIR") or f"/tmp/sb-asan-{os.getpid()}")
+    folder = Path(os.environ.get("SSHBROKER_ASAN_DIR") or f"/tmp/sb-{os.getpid()}-asan")
     folder.mkdir(exist_ok=True)
     with contextlib.suppress(PermissionError):
         folder.chmod(0o1777)
@@ -71,15 +72,31 @@ def findings(folder):
     return {p.name: p.read_text(errors="replace") for p in sorted(Path(folder).glob("asan.*"))}
 
 
-def make_temp():
+def make_temp(mode=0o755):
     """A folder with a short path (a socket's path ends at 107 bytes) that every user may pass through."""
-    path = Path(tempfile.mkdtemp(prefix="sb-", dir="/tmp"))
-    path.chmod(0o755)
+    path = Path(tempfile.mkdtemp(prefix=f"sb-{os.getpid()}-", dir="/tmp"))
+    path.chmod(mode)
     return path
 
 
 def remove_temp(path):
+    """What a killed node left belongs to its users."""
     shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        run_as_root(["rm", "-rf", path])
+
+
+# Folders of runs, and sockets of Criterion, by the process whose they are.
+OWNED = re.compile(r"sb-(\d+)-\w+|criterion_(\d+)\.sock")
+
+
+def sweep():
+    """Remove what killed processes of this user left in /tmp."""
+    for path in Path("/tmp").iterdir():
+        named = OWNED.fullmatch(path.name)
+        with contextlib.suppress(FileNotFoundError):
+            if named and path.lstat().st_uid == os.geteuid() and not is_alive(named[1] or named[2]):
+                remove_temp(path) if path.is_dir() else path.unlink()
 
 
 def free_port(address="127.0.0.1"):
@@ -114,6 +131,10 @@ def wait_for(condition, what, timeout=30.0, step=0.02):
 
 def as_root(argv):
     return list(argv) if os.geteuid() == 0 else ["sudo", *argv]
+
+
+def run_as_root(argv):
+    subprocess.run([str(a) for a in as_root(argv)], check=True)
 
 
 _processes = []

@@ -1,7 +1,7 @@
 """A node: a real sshd with real PAM and ptys, on a machine of its own as far as it can see.
 
-The node runs as root (through sudo where needed) in private mount, pid and UTS namespaces: its own /etc, /run, /home, /tmp,
-/var/log and /usr/local.  Nothing of it is left when it stops or when the process that started it dies.
+The node runs as root (through sudo where needed) in private mount, pid and UTS namespaces: its own /etc, /run, /home,
+/root, /tmp, /var/log and /usr/local.  Nothing of it is left when it stops or when the process that started it dies.
 """
 import base64
 import contextlib
