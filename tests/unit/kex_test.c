@@ -385,6 +385,8 @@ Test(kex, numbers_out_of_range_are_refused)
 		for (int j = 0; j < 5; j++) {
 			cr_assert_eq(BN_add_word(n, 1), 1);
 			is_refused(method, span_of(body, mpint_body(n, body)), "p - 1 or more");
+			cr_assert_not(
+				kex_public_is_sound(method, span_of(body, mpint_body(n, body))));
 		}
 		cr_assert_eq(BN_lshift1(n, p), 1);
 		is_refused(method, span_of(body, mpint_body(n, body)), "2p");
