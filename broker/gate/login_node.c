@@ -456,6 +456,9 @@ login_node_lost(
 	log_warn("login id=%s user=%s: node %s failed: %s", l->id_text, l->user,
 		node_leg_name(l->node), text);
 	login_leg_stop(node_leg_under(l->node));
+	/* What broke the protocol on a level above the transport, which would have said so itself. */
+	if (cause == NODE_FAILURE_PROTOCOL)
+		login_leg_last_words(node_leg_under(l->node), SSH_DISCONNECT_PROTOCOL_ERROR, text);
 	login_leg_cut(node_leg_under(l->node));
 	report_failure(l, cause, text);
 	if (reason != NULL || !exclude_node(l)) {
