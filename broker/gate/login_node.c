@@ -59,13 +59,11 @@ accept_director(struct login *l)
 			"login id=%s: not announced to the director: %s", l->id_text, err_text(e));
 }
 
-/* What a keyholder that died was asked: a signature can be asked for again, a certificate belongs to what it knew. */
+/* What a keyholder that died was asked: a signature is asked for again, a certificate belongs to what it knew. */
 static void
 accept_keyholder(struct login *l)
 {
-	if (l->wants_signature)
-		login_ask_signature(l);
-	else if (l->state == LOGIN_OFFER || l->state == LOGIN_PROVE)
+	if (l->state == LOGIN_OFFER || l->state == LOGIN_PROVE)
 		login_refuse(l, SSH_DISCONNECT_SERVICE_NOT_AVAILABLE,
 			"the broker was restarted in the middle of the login, please try again");
 }
