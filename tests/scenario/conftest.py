@@ -42,8 +42,6 @@ Match User *-few
 MaxAuthTries 3
 Match User *-many
 MaxAuthTries 30
-Match User *-empty
-PermitEmptyPasswords yes
 Match User *-hostbased
 HostbasedAuthentication yes
 AuthenticationMethods hostbased

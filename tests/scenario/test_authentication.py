@@ -109,11 +109,20 @@ def test_only_so_many_tries(pool, kind, tries, method):
     assert (status, "in\r\n" in text) == (0, True), text
 
 
-def test_an_open_account_needs_no_password(pool, via):
-    """Directly ssh does not even ask; through the broker it may have to, where the methods were known before."""
-    client = pool.client(pool.user("", kind="empty"), None)
-    status, text = client.answer([""], "echo in", PASSWORD)
-    assert (status, "in\r\n" in text) == (0, True), text
+def test_an_open_account_needs_no_password(make_pool, via):
+    """A broker that knew other methods before learns of it when somebody comes in."""
+    pool = make_pool(via, nodes=1, node_config="PermitEmptyPasswords yes")
+    assert pool.client().out("echo in") == "in\n"
+    client = pool.client(pool.user(""), None)
+    if via == "broker":
+        status, text = client.answer([""], "echo in", PASSWORD)
+        assert (status, "in\r\n" in text) == (0, True), text
+    assert client.out("echo in") == "in\n"
+    assert pool.client(pool.user(""), None).out("echo in") == "in\n"
+    assert denied(pool.client(pool.user(), None).run("echo in"))
+
+
+def test_an_open_account_is_closed_where_the_node_says_so(pool):
     closed = pool.client(pool.user(""), None)
     assert closed.answer([""], "echo in", PASSWORD, "-oNumberOfPasswordPrompts=1")[0] == 255
 
@@ -185,8 +194,8 @@ def test_keys_in_the_wrong_order(pool, wrong_keys):
 
 # --- names ---
 
-NAMES = ["user{n}@domain.example", "DOMAIN{n}\\user", "first{n}.last", "u{n}+n1", "u{n}+what", "UPPER{n}", "machine{n}$", "j\u00fcrg{n}",
-         "first{n} last", "a{n}%u%h%%", "a{n}$HOME`id`", "u{n}'\"", "u{n}*", "n{n}=x,y;z", "u{n}" + "x" * 28]
+NAMES = ["user{n}@domain.example", "DOMAIN{n}\\user", "first{n}.last", "u{n}+n1", "u{n}+what", "UPPER{n}", "machine{n}$",
+         "j\u00fcrg{n}", "first{n} last", "a{n}%u%h%%", "a{n}$HOME`id`", "u{n}'\"", "u{n}*", "n{n}=x,y;z", "u{n}" + "x" * 28]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -337,9 +346,8 @@ def test_banners_at_any_time(talk):
 
 
 @pytest.mark.parametrize("methods,carried", [
-    ("password", "password"), ("gssapi-with-mic,password,hostbased", "password"), ("publickey,gssapi-keyex,keyboard-interactive",
-                                                                                   "publickey,keyboard-interactive"),
-    ("what@example.org,publickey", "publickey")])
+    ("password", "password"), ("gssapi-with-mic,password,hostbased", "password"), ("what@example.org,publickey", "publickey"),
+    ("publickey,gssapi-keyex,keyboard-interactive", "publickey,keyboard-interactive")])
 @pytest.mark.parametrize("is_partial", [False, True])
 def test_lists_of_methods_name_what_passes(talk, via, methods, carried, is_partial):
     found = talk((raw.password("u1"), [raw.failure(methods, is_partial)]), (raw.password("u1"), [SUCCESS]))
