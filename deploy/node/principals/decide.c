@@ -114,6 +114,8 @@ is_same_account(struct span typed, const struct user *user)
 
 	if (span_is(typed, user->name))
 		return true;
+	if (typed.len == 0)
+		return false;
 	memcpy(name, typed.ptr, typed.len);
 	name[typed.len] = '\0';
 	pw = getpwnam(name);
@@ -214,7 +216,7 @@ decide_ours(
 	const struct settings *s, const struct request *r, const struct cert *c, struct decision *d)
 {
 	struct search q = {.settings = s, .user = &r->user, .program = r->program, .now = r->now};
-	struct facts f;
+	struct facts f = {0};
 
 	if (!certificate_is_sound(c, d) || !read_facts(c, &f, d) || !facts_are_ours(s, r, &f, d) ||
 		!key_is_accepted(s, &f, d))
