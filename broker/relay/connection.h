@@ -8,6 +8,7 @@
 #define BROKER_RELAY_CONNECTION_H
 
 #include "broker/messages/messages.h"
+#include "broker/messages/sign_turns.h"
 #include "broker/relay/ledger.h"
 #include "broker/relay/leg.h"
 #include "broker/relay/requests.h"
@@ -43,6 +44,7 @@ struct ending {
 
 /* What waits for the keyholder (rekey.c). */
 struct signing {
+	struct sign_turn turn;
 	struct transport_exchange exchange; /* borrowed from the client leg's transport */
 	uint32_t request;
 };
@@ -69,6 +71,7 @@ struct connection {
 	struct buf facts; /* encoded struct msg_connection */
 	struct signing *signing; /* owned; NULL: no signature is waited for */
 	struct proof proofs[CONNECTION_PROOFS_MAX]; /* MSG_KEY_MAX of keys together */
+	unsigned n_proofs; /* asked of the keyholder so far */
 	struct ending *ending; /* owned; NULL while CONNECTION_OPEN */
 	struct event timer;
 	uint64_t timer_at; /* when the timer is set to; 0: not set */

@@ -67,6 +67,27 @@ find_place(struct connection *c, size_t keys_len)
 	return len <= MSG_KEY_MAX ? place : NULL;
 }
 
+/*
+ * A proof costs the keyholder a signature per key, so a client that asks on and on would keep it from everybody else: none
+ * that only wants to know asks for more than it was told, or more than a few times.
+ */
+static struct proof *
+take_place(struct connection *c, struct span keys)
+{
+	struct process *p = c->process;
+	struct proof *place = find_place(c, keys.len);
+
+	if (place == NULL || keys.len > links_host_keys(&p->links).len ||
+		links_keyholder_is_busy(&p->links))
+		return NULL;
+	if (c->n_proofs >= CONTROL_PROOFS_MAX) {
+		limit_hit(&p->limits, LIMIT_RELAY_HOSTKEY_PROOFS);
+		return NULL;
+	}
+	c->n_proofs++;
+	return place;
+}
+
 static void
 ask_keyholder(struct connection *c, const struct proof *proof)
 {
@@ -81,11 +102,12 @@ static enum err
 prove_hostkeys(struct connection *c, const struct peek_global_request *request)
 {
 	struct msg_hostkeys_prove m = {.conn = c->id, .keys = request->data};
-	struct proof *proof = find_place(c, request->data.len);
+	struct proof *proof;
 	enum err e;
 
 	if (!request->want_reply)
 		return OK;
+	proof = take_place(c, request->data);
 	if (proof == NULL)
 		return answer_locally(
 			c, SIDE_CLIENT, span_of(request_failure, sizeof(request_failure)));

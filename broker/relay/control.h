@@ -7,6 +7,9 @@
 
 #include "broker/relay/connection.h"
 
+/* Proofs of host keys that a client gets on one connection. */
+#define CONTROL_PROOFS_MAX 16
+
 /* What becomes of a packet. */
 enum control_fate {
 	CONTROL_RELAY = 0,

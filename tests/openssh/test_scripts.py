@@ -28,8 +28,8 @@ def test_every_script_stands_in_the_table():
     assert not set(SCRIPTS) - names, f"{table.FILE.name} has what the package has not: {sorted(set(SCRIPTS) - names)}"
 
 
-@pytest.mark.parametrize("text", ["a", "a sometimes", "a never", "a pending limit=3", "a quick\na full", "a quick\n\tbut words -- why",
-                                  "a quick\n\tbut 1 words"])
+@pytest.mark.parametrize("text", ["a", "a sometimes", "a never", "a pending limit=3", "a quick\na full", "but 1 words -- why",
+                                  "a quick\n\tbut words -- why", "a quick\n\tbut 1 words"])
 def test_a_line_that_says_too_little_is_refused(text):
     with pytest.raises(table.TableError):
         table.parse(text)

@@ -31,7 +31,7 @@ class Broker:
 
     def make_keys(self):
         self.ca = keys.make_key(self.folder, "ca")
-        self.keys = [keys.make_key(self.folder, f"host_{k}", k) for k in ("ed25519", "ecdsa-256", "rsa")]
+        self.keys = [keys.host_key(self.folder, f"host_{k}", k) for k in ("ed25519", "ecdsa-256", "rsa")]
 
     def configuration(self, port):
         roles = {"gates": 2, "relays": 2, "restart_delay_ms": 50, "restart_delay_max_ms": 500}

@@ -20,6 +20,22 @@ def make_key(folder, name, kind="ed25519"):
     return path
 
 
+_host_keys = {}
+
+
+def host_key(folder, name, kind):
+    """The host key of this kind that all brokers of a run share: to make an RSA key takes longer than to start one."""
+    if kind not in _host_keys:
+        path = make_key(folder, name, kind)
+        _host_keys[kind] = path.read_bytes(), Path(f"{path}.pub").read_bytes()
+        return path
+    path = Path(folder) / name
+    path.touch(0o600)
+    path.write_bytes(_host_keys[kind][0])
+    Path(f"{path}.pub").write_bytes(_host_keys[kind][1])
+    return path
+
+
 def public(path):
     """The public half, as a line of authorized_keys without comment."""
     return " ".join(Path(f"{path}.pub").read_text().split()[:2])

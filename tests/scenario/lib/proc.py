@@ -225,6 +225,11 @@ def is_alive(pid):
     return False
 
 
+def kill_if_there(pid):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def resident_kib(pid):
     """Memory that belongs to this process alone and is in use (anonymous pages), in KiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
