@@ -149,11 +149,11 @@ def check_clang(step, _):
         run_ctest(step, OUT / "clang", {})
 
 
-def run_scenarios(step, build_name, full, via, mib):
+def run_scenarios(step, build_name, full, via, mib, tests="scenario"):
     folder = temporary_folder()
     status = step.run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", WORKERS, "--durations=15",
                        "--timeout", 1800 if full else 300,
-                       *([] if full else ["-m", "not slow"]), ROOT / "tests/scenario"],
+                       *([] if full else ["-m", "not slow"]), ROOT / "tests" / tests],
                       SSHBROKER_BUILD=str(OUT / build_name), SSHBROKER_ASAN_DIR=str(folder), SCENARIO_VIA=via,
                       SCENARIO_BIG_MIB=str(mib), PYTHONDONTWRITEBYTECODE="1")
     closing = re.findall(r"^(?=.*(?:passed|failed|skipped|error)).* in [\d.]+s.*$", step.text(), re.M)
@@ -166,6 +166,11 @@ def run_scenarios(step, build_name, full, via, mib):
 
 def check_scenarios(step, full):
     run_scenarios(step, "gcc", full, "broker", 1024 if full else 64)
+
+
+def check_openssh_tests(step, full):
+    """OpenSSH's own regression scripts, with the broker in front of their sshd."""
+    run_scenarios(step, "gcc", full, "broker", 64, "openssh")
 
 
 def check_asan_scenarios(step, full):
@@ -186,15 +191,16 @@ def check_quickstart(step, _):
 # The lanes, in order; what computes gives way to what waits.
 BUILDING = {"format": check_format, "shell": check_shell, "gcc": check_gcc, "asan": check_asan, "units": check_units,
             "asan-units": check_asan_units}
-WAITING = {"scenarios": check_scenarios, "quickstart": check_quickstart, "asan-scenarios": check_asan_scenarios}
+WAITING = {"scenarios": check_scenarios, "openssh-tests": check_openssh_tests, "quickstart": check_quickstart,
+           "asan-scenarios": check_asan_scenarios}
 SLOW_BUILDING = {"clang": check_clang, "gcc-asan": check_gcc_asan}
 SLOW_WAITING = {"direct": check_direct}
 LANES = ((5, BUILDING | SLOW_BUILDING), (0, WAITING | SLOW_WAITING))
 ALL_STEPS = LANES[0][1] | LANES[1][1]
 QUICK_STEPS = BUILDING | WAITING
 # The step whose build a step runs; if that one is not asked for, a build of before is used.
-NEEDS = {"units": "gcc", "scenarios": "gcc", "quickstart": "gcc", "direct": "gcc", "asan-units": "asan",
-         "asan-scenarios": "asan"}
+NEEDS = {"units": "gcc", "scenarios": "gcc", "openssh-tests": "gcc", "quickstart": "gcc", "direct": "gcc",
+         "asan-units": "asan", "asan-scenarios": "asan"}
 
 
 def run_step(step, needed, full):

@@ -173,6 +173,14 @@ open_socket(struct dial *d, const struct addr *a)
 	return connect(d->fd, (struct sockaddr *)&ss, len) == 0 || errno == EINPROGRESS;
 }
 
+/* What this process or machine has too little of, and no node is to blame for. */
+static bool
+is_our_own(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+		error == EADDRNOTAVAIL;
+}
+
 /* Begin with one address.  False: it failed at once. */
 static bool
 try_address(struct dial *d, const struct addr *a)
@@ -181,7 +189,7 @@ try_address(struct dial *d, const struct addr *a)
 
 	d->result.address = *a;
 	if (!open_socket(d, a)) {
-		fail(d, ERR_IO, strerror(errno));
+		fail(d, is_our_own(errno) ? ERR_LIMIT : ERR_IO, strerror(errno));
 		return false;
 	}
 	if (wait_for(d, d->fd, share) != OK) {

@@ -17,7 +17,8 @@ struct dialer; /* what dials share: the loop and its resolver */
 struct dial;
 
 struct dial_result {
-	enum err err; /* OK; ERR_TIMEOUT; ERR_NOT_FOUND: the name has no address; ERR_IO */
+	enum err
+		err; /* OK; ERR_TIMEOUT; ERR_NOT_FOUND: the name has no address; ERR_LIMIT: we ran out; ERR_IO */
 	int fd; /* yours, connected, non-blocking, close-on-exec, without Nagle's delay; -1 unless OK */
 	struct addr address; /* that was connected to, or the last one tried */
 	char text[DIAL_TEXT_SIZE]; /* for people: what failed */

@@ -68,20 +68,66 @@ refusal_text(enum limit limit)
 static void
 refuse(struct link *l, uint64_t conn, enum limit limit)
 {
-	struct state *s = l->state;
 	char text[MSG_TEXT_MAX];
 	struct msg_refuse answer = {.conn = conn};
 
-	limits_hit(&s->limits, s->config, limit, s->now_ms);
 	(void)snprintf(text, sizeof(text), "%s (%s). Please try again in a minute.",
 		refusal_text(limit), limit_name(limit));
 	answer.text = span_str(text);
 	(void)link_send(l, MSG_REFUSE, msg_refuse_fields, &answer, -1);
 }
 
+/* Of the source that has most, for a newcomer.  Its gate may have had word of its success in between. */
+static void
+send_away(struct login *login, enum limit limit)
+{
+	char text[MSG_TEXT_MAX];
+	struct msg_refuse m = {.conn = login->id, .spares_success = true};
+
+	login->is_leaving = true;
+	(void)snprintf(text, sizeof(text),
+		"Others are waiting, and most of the logins under way are from your address (%s). "
+		"Please try again in a minute.",
+		limit_name(limit));
+	m.text = span_str(text);
+	(void)link_send(&login->gate->link, MSG_REFUSE, msg_refuse_fields, &m, -1);
+}
+
+/* Each gate has a share of the logins that others do not touch (kept_for_others()), so it makes room among its own. */
+static bool
+make_room_for_login(struct state *s, const struct gate *g, const struct addr *client)
+{
+	struct login *login = room_choose(&(struct room_query){.logins = &s->logins,
+		.room = ROOM_LOGINS,
+		.client = client,
+		.gate = g,
+		.now_ms = s->now_ms});
+
+	if (login != NULL)
+		send_away(login, LIMIT_UNAUTHENTICATED);
+	return login != NULL;
+}
+
+bool
+gate_make_room_for_dial(struct state *s, const struct addr *client, const struct node *node)
+{
+	struct login *login = room_choose(&(struct room_query){.logins = &s->logins,
+		.room = ROOM_DIALS,
+		.client = client,
+		.node = node,
+		.now_ms = s->now_ms});
+
+	if (login != NULL)
+		send_away(login, LIMIT_NODE_DIALS_UNAUTHENTICATED);
+	return login != NULL;
+}
+
 void
 gate_tell_refused(const struct login *login, enum limit limit)
 {
+	struct state *s = gate_state(login->gate);
+
+	limits_hit(&s->limits, s->config, limit, s->now_ms);
 	refuse(&login->gate->link, login->id, limit);
 }
 
@@ -115,11 +161,11 @@ reached_limit(const struct state *s, const struct gate *g, const struct addr *cl
 
 	if (s->logins.by_id.n + s->connections.by_id.n >= s->config->limits.connections_max)
 		return LIMIT_CONNECTIONS;
-	if (n + kept_for_others(s, g) >= s->config->limits.unauthenticated_max)
-		return LIMIT_UNAUTHENTICATED;
 	if (sources_count(&s->logins.sources, client) >=
 		s->config->limits.unauthenticated_per_source_max)
 		return LIMIT_UNAUTHENTICATED_PER_SOURCE;
+	if (n + kept_for_others(s, g) >= s->config->limits.unauthenticated_max)
+		return LIMIT_UNAUTHENTICATED;
 	return LIMIT_COUNT;
 }
 
@@ -138,6 +184,10 @@ on_accepted(struct link *l, void *message)
 		return;
 	}
 	limit = reached_limit(s, g, &m->client);
+	if (limit != LIMIT_COUNT)
+		limits_hit(&s->limits, s->config, limit, s->now_ms);
+	if (limit == LIMIT_UNAUTHENTICATED && make_room_for_login(s, g, &m->client))
+		limit = LIMIT_COUNT;
 	if (limit == LIMIT_COUNT &&
 		logins_add(&s->logins, m->conn, &m->client, g, s->now_ms, &login) != OK)
 		limit = LIMIT_CONNECTIONS;
@@ -215,7 +265,7 @@ on_authenticated(struct link *l, void *message)
 		link_ignore(l, m->conn, "is logged in without a node");
 		return;
 	}
-	if (login_prove(login))
+	if (login_prove(&s->logins, login))
 		s->n_dials_freed++;
 	if (login->node != NULL)
 		node_note_success(login->node);

@@ -5,6 +5,7 @@
 #define BROKER_DIRECTOR_GATES_H
 
 #include "broker/director/link.h"
+#include "broker/director/room.h"
 
 struct gate;
 
@@ -28,5 +29,11 @@ void gate_tell_not_placed(const struct login *login, enum not_placed reason, con
 void gate_tell_refused(const struct login *login, enum limit limit);
 /* One of its logins is no more. */
 void gate_note_end(struct gate *g);
+
+/*
+ * A newcomer finds no dial (to that node, NULL: to any): have the login ended that room.h chooses.  Returns whether there
+ * is one; its gate will say when it is over.
+ */
+bool gate_make_room_for_dial(struct state *s, const struct addr *client, const struct node *node);
 
 #endif

@@ -196,6 +196,24 @@ login_exclude(struct login *login, struct node *node)
 		login->failed[login->n_failed++] = node;
 }
 
+static void
+count_dial(struct logins *l, struct login *login)
+{
+	login->counts_as_dial = true;
+	login->node->n_dials++;
+	sources_add_dial(&l->sources, &login->client);
+}
+
+static void
+uncount_dial(struct logins *l, struct login *login)
+{
+	if (!login->counts_as_dial)
+		return;
+	login->counts_as_dial = false;
+	login->node->n_dials--;
+	sources_remove_dial(&l->sources, &login->client);
+}
+
 enum err
 login_hold(struct logins *l, struct login *login, struct node *node)
 {
@@ -206,20 +224,17 @@ login_hold(struct logins *l, struct login *login, struct node *node)
 	if (e != OK)
 		return e;
 	login->node = node;
-	login->counts_as_dial = true;
-	node->n_dials++;
+	count_dial(l, login);
 	return OK;
 }
 
 bool
-login_prove(struct login *login)
+login_prove(struct logins *l, struct login *login)
 {
 	bool was_dial = login->counts_as_dial;
 
 	login->has_proved = true;
-	if (was_dial)
-		login->node->n_dials--;
-	login->counts_as_dial = false;
+	uncount_dial(l, login);
 	return was_dial;
 }
 
@@ -230,9 +245,7 @@ login_release(struct logins *l, struct login *login)
 
 	if (login->node == NULL)
 		return false;
-	if (was_dial)
-		login->node->n_dials--;
-	login->counts_as_dial = false;
+	uncount_dial(l, login);
 	users_release(l->users, login->reserved, login->node);
 	login->reserved = NULL;
 	login->node = NULL;

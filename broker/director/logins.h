@@ -54,6 +54,8 @@ struct login {
 	struct node *node; /* where it is placed, or NULL */
 	struct user *reserved; /* for whom, while node is set */
 	bool counts_as_dial;
+	bool is_leaving; /* placing.c's and gates.c's: its gate was told to end it, for another source's sake */
+	bool has_room; /* placing.c's: it waits for one that was told so */
 	struct dial *dial; /* placing.c's */
 	char why[MSG_TEXT_MAX]; /* placing.c's: why this node */
 };
@@ -100,7 +102,7 @@ void login_exclude(struct login *login, struct node *node);
 /* Count the login on node, also as a dial unless it is authenticated.  It holds none now.  ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK enum err login_hold(struct logins *l, struct login *login, struct node *node);
 /* The node let the user in: no dial any more, but still a reservation.  Returns whether a dial became free. */
-bool login_prove(struct login *login);
+bool login_prove(struct logins *l, struct login *login);
 /* Take back what it counts for.  Returns whether a dial became free.  Nothing held: nothing happens. */
 bool login_release(struct logins *l, struct login *login);
 

@@ -76,12 +76,11 @@ static void
 stay(const struct placement_query *q, const struct presence *p, struct placement *out)
 {
 	enum placement_result result = may_dial(q, p->node) ? PLACEMENT_NODE : PLACEMENT_WAIT;
-	struct node *node = result == PLACEMENT_NODE ? p->node : NULL;
 
 	if (p->n_connections == 0)
-		decide(out, result, node, "you are logging in there just now");
+		decide(out, result, p->node, "you are logging in there just now");
 	else
-		decide(out, result, node, "you have %u connection%s there", p->n_connections,
+		decide(out, result, p->node, "you have %u connection%s there", p->n_connections,
 			p->n_connections == 1 ? "" : "s");
 }
 

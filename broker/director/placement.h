@@ -41,7 +41,8 @@ struct placement_query {
 
 struct placement {
 	enum placement_result result;
-	struct node *node; /* borrowed; NULL unless PLACEMENT_NODE */
+	struct node *
+		node; /* borrowed; PLACEMENT_WAIT: the only one that would do, or NULL; NULL for others */
 	char why[MSG_TEXT_MAX]; /* for people: why this node, or why none */
 };
 

@@ -91,6 +91,15 @@ dial_failed(struct state *s, struct login *login, const struct dial_result *resu
 	try_placing(s, login);
 }
 
+/* Another node would not help. */
+static void
+dial_not_made(struct state *s, struct login *login, const struct dial_result *result)
+{
+	log_error("node %s: cannot be dialled: %s", login->node->name, result->text);
+	release(s, login);
+	give_up(s, login, NOT_PLACED_BUSY, result->text);
+}
+
 static void
 on_dialled(void *arg, const struct dial_result *result)
 {
@@ -102,6 +111,8 @@ on_dialled(void *arg, const struct dial_result *result)
 	if (result->err == OK) {
 		login_become(&s->logins, login, LOGIN_PLACED, s->now_ms);
 		(void)gate_tell_placed(login, &result->address, result->fd);
+	} else if (result->err == ERR_LIMIT || result->err == ERR_NOMEM) {
+		dial_not_made(s, login, result);
 	} else {
 		dial_failed(s, login, result);
 	}
@@ -145,6 +156,7 @@ wait_in_queue(struct state *s, struct login *login)
 {
 	if (login->state == LOGIN_WAITING)
 		return;
+	login->has_room = false;
 	login_become(&s->logins, login, LOGIN_WAITING, s->now_ms);
 	if (state_is_settled(s))
 		limits_hit(&s->limits, s->config, LIMIT_NODE_DIALS_UNAUTHENTICATED, s->now_ms);
@@ -213,6 +225,8 @@ try_placing(struct state *s, struct login *login)
 		break;
 	case PLACEMENT_WAIT:
 		wait_in_queue(s, login);
+		if (!login->has_room)
+			login->has_room = gate_make_room_for_dial(s, &login->client, p.node);
 		break;
 	case PLACEMENT_FULL:
 		give_up(s, login, NOT_PLACED_FULL, p.why);
@@ -270,18 +284,37 @@ placing_end(struct state *s, struct login *login)
 
 /* --- the queue --- */
 
-/* Let waiting logins try again, oldest first, until n of them have gone on or n_looks were looked at. */
+/* How many logins may go on, and how many may be looked at for that. */
+struct tries {
+	size_t n, n_looks;
+};
+
 static void
-retry(struct state *s, size_t n, size_t n_looks)
+retry_sources(struct state *s, bool have_dials, struct tries *left)
 {
 	struct login *next, *login = s->logins.by_state[LOGIN_WAITING].first;
 
-	for (; login != NULL && n > 0 && n_looks > 0; login = next, n_looks--) {
+	for (; login != NULL && left->n > 0 && left->n_looks > 0; login = next) {
 		next = login->next;
+		if (login->is_leaving ||
+			(sources_dials(&s->logins.sources, &login->client) > 0) != have_dials)
+			continue;
+		left->n_looks--;
 		try_placing(s, login);
 		if (login->state != LOGIN_WAITING)
-			n--;
+			left->n--;
 	}
+}
+
+/*
+ * Let waiting logins try again: oldest first, but those of sources that have no dial come before all others, so that no
+ * source keeps others out by having many in the queue.
+ */
+static void
+retry(struct state *s, struct tries tries)
+{
+	retry_sources(s, false, &tries);
+	retry_sources(s, true, &tries);
 }
 
 void
@@ -294,7 +327,7 @@ placing_run_queue(struct state *s)
 		n = s->n_dials_freed;
 		s->n_dials_freed = 0;
 		if (state_is_settled(s))
-			retry(s, n, PLACING_LOOKS_MAX);
+			retry(s, (struct tries){n, PLACING_LOOKS_MAX});
 	}
 }
 
@@ -355,6 +388,6 @@ placing_check_time(struct state *s)
 	end_long_handovers(s);
 	end_long_waits(s);
 	if (state_is_settled(s))
-		retry(s, SIZE_MAX, SIZE_MAX);
+		retry(s, (struct tries){SIZE_MAX, SIZE_MAX});
 	placing_run_queue(s);
 }

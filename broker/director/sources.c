@@ -13,6 +13,7 @@
 struct source {
 	struct table_entry entry;
 	uint32_t n;
+	uint32_t n_dials;
 	uint8_t key[KEY_SIZE];
 };
 
@@ -62,6 +63,32 @@ sources_count(const struct sources *s, const struct addr *a)
 	const struct source *source = find(s, a);
 
 	return source != NULL ? source->n : 0;
+}
+
+uint32_t
+sources_dials(const struct sources *s, const struct addr *a)
+{
+	const struct source *source = find(s, a);
+
+	return source != NULL ? source->n_dials : 0;
+}
+
+void
+sources_add_dial(struct sources *s, const struct addr *a)
+{
+	struct source *source = find(s, a);
+
+	assert(source != NULL);
+	source->n_dials++;
+}
+
+void
+sources_remove_dial(struct sources *s, const struct addr *a)
+{
+	struct source *source = find(s, a);
+
+	assert(source != NULL && source->n_dials > 0);
+	source->n_dials--;
 }
 
 uint32_t

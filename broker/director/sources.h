@@ -22,6 +22,11 @@ void sources_clear(struct sources *s);
 uint32_t sources_count(const struct sources *s, const struct addr *a);
 /* The count of the source that has most. */
 uint32_t sources_largest(const struct sources *s);
+/* Its dials to nodes without proof. */
+uint32_t sources_dials(const struct sources *s, const struct addr *a);
+/* One more, or one less.  The source is known. */
+void sources_add_dial(struct sources *s, const struct addr *a);
+void sources_remove_dial(struct sources *s, const struct addr *a);
 /* ERR_LIMIT, ERR_NOMEM. */
 MUST_CHECK enum err sources_add(struct sources *s, const struct addr *a);
 /* Undoes one sources_add. */

@@ -33,10 +33,31 @@ static const unsigned arrows[LOGIN_STATE_COUNT] = {
 	[LOGIN_CLOSING] = TO(LOGIN_OVER),
 };
 
+static void
+ask_signature(struct sign_turn *turn)
+{
+	struct login *l = turn->owner;
+	struct msg_kex_sign m = sign_request_of(l->id, ++l->request, &l->exchange);
+	enum err e = gate_links_to_keyholder(l->env->links, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
+
+	/* Without a keyholder the client waits; the next one is asked when it is there. */
+	if (e != OK && e != ERR_CLOSED)
+		login_fail_internal(l, e, "asking for a host key signature");
+}
+
+static void
+want_no_signature(struct login *l)
+{
+	l->wants_signature = false;
+	sign_turns_leave(&l->env->counts->turns, &l->turn);
+}
+
 void
 login_counts_init(struct login_counts *c, size_t closing_max)
 {
 	*c = (struct login_counts){.closing_max = closing_max};
+	sign_turns_init(&c->turns, ask_signature);
+	limit_set_max(&c->limits, LIMIT_SIGN_TURNS, SIGN_TURNS_MAX);
 	limit_set_max(&c->limits, LIMIT_GATE_GOODBYES, closing_max);
 	limit_set_max(&c->limits, LIMIT_GATE_PACKET_BYTES, LOGIN_LEG_CLIENT_IN_MAX);
 	limit_set_max(&c->limits, LIMIT_GATE_UNREAD_BYTES, LOGIN_LEG_OUT_MAX);
@@ -126,6 +147,8 @@ login_set_state(struct login *l, enum login_state state)
 	assert((arrows[l->state] & TO(state)) != 0 || l->state == state);
 	count_closing(l, state);
 	l->state = state;
+	if (!login_is_alive(l))
+		want_no_signature(l);
 	/* A client is heard in its own turn only, so that its requests are answered in order. */
 	if (state != LOGIN_OVER)
 		login_leg_hold(l->client, state != LOGIN_KEX && state != LOGIN_AUTH);
@@ -249,22 +272,22 @@ login_refuse(struct login *l, enum ssh_disconnect code, const char *text)
 }
 
 void
+login_on_refuse(struct login *l, const struct msg_refuse *m)
+{
+	char text[MSG_TEXT_MAX + 1];
+
+	if (m->spares_success && l->state == LOGIN_HAND_OVER)
+		return;
+	log_printable(m->text, text, sizeof(text));
+	login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS, text);
+}
+
+void
 login_fail_internal(struct login *l, enum err e, const char *what)
 {
 	log_error("login id=%s: %s: %s", l->id_text, what, err_text(e));
 	login_refuse(
 		l, SSH_DISCONNECT_BY_APPLICATION, "internal error of the broker, please try again");
-}
-
-void
-login_ask_signature(struct login *l)
-{
-	struct msg_kex_sign m = sign_request_of(l->id, ++l->request, &l->exchange);
-	enum err e = gate_links_to_keyholder(l->env->links, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
-
-	/* Without a keyholder the client waits; the next one is asked when it is there. */
-	if (e != OK && e != ERR_CLOSED)
-		login_fail_internal(l, e, "asking for a host key signature");
 }
 
 void
@@ -274,7 +297,7 @@ login_on_kex_signed(struct login *l, const struct msg_kex_signed *m)
 
 	if (!l->wants_signature || m->request != l->request || l->state == LOGIN_CLOSING)
 		return;
-	l->wants_signature = false;
+	want_no_signature(l);
 	if (m->err != OK) {
 		login_fail_internal(l, m->err, "host key signature");
 		return;
@@ -318,11 +341,18 @@ on_service_request(struct login *l, struct span payload)
 static void
 on_ping(struct login *l, struct span payload)
 {
+	struct wire_reader r = wire_reader_of(span_of(payload.ptr + 1, payload.len - 1));
 	struct buf b = {0};
-	enum err e = wire_put_u8(&b, SSH_MSG_PONG);
+	struct span data;
+	enum err e;
 
+	if (wire_get_string(&r, &data) != OK || wire_end(&r) != OK) {
+		login_refuse(l, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed ping");
+		return;
+	}
+	e = wire_put_u8(&b, SSH_MSG_PONG);
 	if (e == OK)
-		e = wire_put_bytes(&b, span_of(payload.ptr + 1, payload.len - 1));
+		e = wire_put_string(&b, data);
 	if (e == OK)
 		e = login_leg_send(l->client, buf_span(&b));
 	buf_clear(&b);
@@ -353,7 +383,9 @@ on_sign(struct login *l, const struct transport_event *event)
 {
 	l->exchange = event->exchange;
 	l->wants_signature = true;
-	login_ask_signature(l);
+	l->turn.owner = l;
+	if (sign_turns_enter(&l->env->counts->turns, &l->turn))
+		login_hit(l, LIMIT_SIGN_TURNS);
 }
 
 static void
@@ -501,6 +533,7 @@ login_free(struct login *l)
 {
 	if (l == NULL)
 		return;
+	want_no_signature(l);
 	free_event(l->grace);
 	free_event(l->step_timer);
 	free_event(l->later);

@@ -6,14 +6,16 @@
 
 #include "broker/gate/gate_links.h"
 #include "broker/messages/limits.h"
+#include "broker/messages/sign_turns.h"
 #include "common/addr.h"
 #include "common/config/config.h"
 #include "common/ssh/transport.h"
 
 struct login;
 
-/* What all logins of a gate count together. */
+/* What all logins of a gate count together, and where they wait for each other. */
 struct login_counts {
+	struct sign_turns turns;
 	size_t n_closing; /* those that say goodbye */
 	size_t closing_max; /* more of them are not waited for */
 	struct limit_report limits;
@@ -53,6 +55,7 @@ void login_refuse(struct login *l, enum ssh_disconnect code, const char *text);
 /* Answers from the director; fd is taken. */
 void login_on_placed(struct login *l, const struct msg_placed *m, int fd);
 void login_on_not_placed(struct login *l, const struct msg_not_placed *m);
+void login_on_refuse(struct login *l, const struct msg_refuse *m);
 /* Answers from the keyholder. */
 void login_on_kex_signed(struct login *l, const struct msg_kex_signed *m);
 void login_on_offered(struct login *l, const struct msg_offered *m);

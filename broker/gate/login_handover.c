@@ -171,10 +171,7 @@ login_hand_over(struct login *l)
 			return;
 		e = try_relay(l);
 	}
-	if (e == ERR_AGAIN)
-		login_refuse(l, SSH_DISCONNECT_BY_APPLICATION,
-			"a key exchange was under way when the login ended, please try again");
-	else if (e != OK && e != ERR_CLOSED)
+	if (e != OK && e != ERR_CLOSED)
 		login_fail_internal(l, e, "hand-over");
 }
 

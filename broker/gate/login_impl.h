@@ -73,6 +73,7 @@ struct login {
 
 	struct transport_exchange exchange; /* while the client leg waits for its signature */
 	bool wants_signature;
+	struct sign_turn turn; /* with the keyholder, for it */
 	uint32_t request; /* number of the last question to the keyholder */
 
 	char *user; /* NULL before the first request */
@@ -132,9 +133,6 @@ void login_send_client(struct login *l, struct span payload);
 struct span login_current_payload(const struct login *l);
 bool login_is_replaying(const struct login *l);
 void login_drop_offer(struct login *l);
-/* Ask the keyholder again after its restart. */
-void login_ask_signature(struct login *l);
-
 /* login_node.c */
 
 void login_place(struct login *l);

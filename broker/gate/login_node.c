@@ -59,13 +59,11 @@ accept_director(struct login *l)
 			"login id=%s: not announced to the director: %s", l->id_text, err_text(e));
 }
 
-/* What a keyholder that died was asked: a signature can be asked for again, a certificate belongs to what it knew. */
+/* What a keyholder that died was asked: a signature is asked for again, a certificate belongs to what it knew. */
 static void
 accept_keyholder(struct login *l)
 {
-	if (l->wants_signature)
-		login_ask_signature(l);
-	else if (l->state == LOGIN_OFFER || l->state == LOGIN_PROVE)
+	if (l->state == LOGIN_OFFER || l->state == LOGIN_PROVE)
 		login_refuse(l, SSH_DISCONNECT_SERVICE_NOT_AVAILABLE,
 			"the broker was restarted in the middle of the login, please try again");
 }
@@ -458,6 +456,9 @@ login_node_lost(
 	log_warn("login id=%s user=%s: node %s failed: %s", l->id_text, l->user,
 		node_leg_name(l->node), text);
 	login_leg_stop(node_leg_under(l->node));
+	/* What broke the protocol on a level above the transport, which would have said so itself. */
+	if (cause == NODE_FAILURE_PROTOCOL)
+		login_leg_last_words(node_leg_under(l->node), SSH_DISCONNECT_PROTOCOL_ERROR, text);
 	login_leg_cut(node_leg_under(l->node));
 	report_failure(l, cause, text);
 	if (reason != NULL || !exclude_node(l)) {

@@ -17,11 +17,12 @@ struct login_table {
 	struct table by_id;
 	struct login_counts counts;
 	size_t logins_max, served_max;
+	size_t newcomers_max; /* more, while the director decides about them */
 	struct login *over; /* to be freed by the reaper */
 	struct event *reaper;
 };
 
-/* How many may be told why they are not served. */
+/* How many may be told why they are not served, or wait for the director to say so. */
 static size_t
 refusals_max(const struct login_table_params *p)
 {
@@ -93,7 +94,8 @@ login_table_new(const struct login_table_params *params, struct login_table **ou
 	};
 	t->logins_max = params->logins_max;
 	t->served_max = served_max(params);
-	login_counts_init(&t->counts, refusals_max(params));
+	t->newcomers_max = refusals_max(params) / 2;
+	login_counts_init(&t->counts, refusals_max(params) - t->newcomers_max);
 	e = table_init(&t->by_id, params->logins_max);
 	if (e == OK) {
 		t->reaper = event_new(params->base, -1, 0, on_reap, t);
@@ -137,31 +139,31 @@ login_table_find(const struct login_table *t, uint64_t id)
 	return login_of(table_find(&t->by_id, span_of(&id, sizeof(id))));
 }
 
-static void
+/* A director that is away hears of it when it is back. */
+static bool
 announce(struct login_table *t, const struct login *l, const struct addr *client)
 {
 	struct msg_accepted m = {.conn = login_id(l), .client = *client};
 
-	/* A director that is away hears of it when it is back. */
-	if (gate_links_to_director(t->env.links, MSG_ACCEPTED, msg_accepted_fields, &m) != OK)
-		log_debug("a client was not announced: the director is away");
+	return gate_links_to_director(t->env.links, MSG_ACCEPTED, msg_accepted_fields, &m) == OK;
 }
 
-enum err
-login_table_add(struct login_table *t, int fd, const struct addr *client)
+static void
+refuse_one_too_many(struct login_table *t, struct login *l)
 {
-	size_t n = t->by_id.n, n_served = n - t->counts.n_closing;
+	limit_hit(&t->counts.limits, LIMIT_UNAUTHENTICATED);
+	login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS,
+		"too many people are logging in at once (limits.unauthenticated_max), "
+		"please try again in a moment");
+}
+
+static enum err
+add(struct login_table *t, int fd, const struct addr *client, struct login **out)
+{
 	struct login *l;
 	uint64_t id;
-	enum err e;
+	enum err e = conn_id_new(&id);
 
-	if (n_served >= t->served_max || n >= t->logins_max)
-		limit_hit(&t->counts.limits, LIMIT_UNAUTHENTICATED);
-	if (n >= t->logins_max) {
-		close(fd);
-		return OK;
-	}
-	e = conn_id_new(&id);
 	if (e != OK) {
 		close(fd);
 		return e;
@@ -174,11 +176,30 @@ login_table_add(struct login_table *t, int fd, const struct addr *client)
 		login_free(l);
 		return e;
 	}
-	announce(t, l, client);
-	if (n_served >= t->served_max)
-		login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS,
-			"too many people are logging in at once (limits.unauthenticated_max), "
-			"please try again in a moment");
+	*out = l;
+	return OK;
+}
+
+enum err
+login_table_add(struct login_table *t, int fd, const struct addr *client)
+{
+	size_t n = t->by_id.n, n_served = n - t->counts.n_closing;
+	size_t max = t->served_max;
+	struct login *l;
+	enum err e;
+
+	if (n >= t->logins_max) {
+		limit_hit(&t->counts.limits, LIMIT_UNAUTHENTICATED);
+		close(fd);
+		return OK;
+	}
+	e = add(t, fd, client, &l);
+	if (e != OK)
+		return e;
+	if (announce(t, l, client))
+		max += t->newcomers_max;
+	if (n_served >= max)
+		refuse_one_too_many(t, l);
 	return OK;
 }
 
@@ -245,17 +266,14 @@ static void
 on_refuse(struct login_table *t, const struct role_peer *peer, struct ipc_message *m)
 {
 	struct msg_refuse refuse;
-	char text[MSG_TEXT_MAX + 1];
 	struct login *l;
 
 	(void)peer;
 	if (!decode(msg_refuse_fields, m, &refuse))
 		return;
 	l = login_table_find(t, refuse.conn);
-	if (l == NULL)
-		return;
-	log_printable(refuse.text, text, sizeof(text));
-	login_refuse(l, SSH_DISCONNECT_TOO_MANY_CONNECTIONS, text);
+	if (l != NULL)
+		login_on_refuse(l, &refuse);
 }
 
 static void
@@ -359,6 +377,8 @@ login_table_on_link_up(struct login_table *t, const struct role_peer *peer)
 
 	if (peer->kind == ROLE_DIRECTOR)
 		limit_report_again(&t->counts.limits);
+	else if (peer->kind == ROLE_KEYHOLDER)
+		sign_turns_again(&t->counts.turns);
 	for (l = login_of(t->by_id.first); l != NULL; l = next) {
 		/* It may end by what it hears. */
 		next = login_of(l->entry.next);

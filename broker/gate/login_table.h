@@ -6,7 +6,10 @@
 
 #include "broker/gate/login.h"
 
-/* Logins beyond those that are served, taken only to be told why they are not. */
+/*
+ * Logins beyond limits.unauthenticated_max: half of these for newcomers, for whom the director may make room, the other half
+ * for those who are told why they are not served.
+ */
 #define LOGIN_TABLE_REFUSALS_MAX 64
 
 struct login_table;
@@ -28,8 +31,8 @@ MUST_CHECK enum err login_table_new(
 void login_table_free(struct login_table *t);
 
 /*
- * A client has connected.  Takes fd, also on failure.  One beyond limits.unauthenticated_max is told so, one beyond
- * logins_max is closed: both are OK.  Anything else: this process lacks something.
+ * A client has connected.  Takes fd, also on failure.  One beyond limits.unauthenticated_max is left to the director, if
+ * that can be asked, or told so; one beyond logins_max is closed: all are OK.  Anything else: this process lacks something.
  */
 MUST_CHECK enum err login_table_add(struct login_table *t, int fd, const struct addr *client);
 

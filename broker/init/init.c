@@ -90,6 +90,11 @@ check_folder(const char *folder)
 		fprintf(stderr, "%s: is no folder\n", folder);
 		return ERR_EXISTS;
 	}
+	if (st.st_uid != 0 && st.st_uid != geteuid()) {
+		fprintf(stderr, "%s: belongs to another user, who can replace what is in it\n",
+			folder);
+		return ERR_DENIED;
+	}
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
 		fprintf(stderr, "%s: others than its owner can write there: chmod go-w it\n",
 			folder);
@@ -235,7 +240,7 @@ say_next_steps(const char *folder)
 	       ": name, address and public host keys of each\n"
 	       "     (on the node: cat /etc/ssh/ssh_host_*_key.pub).\n"
 	       "  2. Let every node trust %s/user_ca_key.pub; node-setup does that.\n"
-	       "  3. Check: sshbrokerd -t %s/" CONFIG_NAME "\n",
+	       "  3. Check: sshbrokerd -t -c %s/" CONFIG_NAME "\n",
 		folder, folder, folder);
 	if (geteuid() == 0)
 		printf("  4. Let this machine's own sshd listen on another port than 22, which the "

@@ -6,6 +6,7 @@
 #include "broker/keyholder/requests.h"
 #include "common/ipc/ipc.h"
 #include "common/log.h"
+#include "common/ssh/wire.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -149,19 +150,26 @@ warn(struct asker *asker, uint16_t type)
 
 /*
  * A gate says that a connection is a relay's now before it hands it over, but on another link than the one that the
- * relay then asks on: what gates have said so far is heard first.
+ * relay then asks on: what the gate has said so far is heard first.  No other gate is, and none without need: it may have
+ * said much that takes long.
  */
 static void
-hear_gates(const struct askers *l)
+hear_gate_of(const struct askers *l, struct span body)
 {
-	struct asker *asker, *next;
+	struct wire_reader r = wire_reader_of(body);
+	const struct session *session;
+	struct asker *asker;
+	uint64_t conn;
 
-	for (asker = l->first; asker != NULL; asker = next) {
-		/* It may lose its link by what it says. */
-		next = asker->next;
-		if (asker->who.kind == ROLE_GATE)
-			ipc_pump(asker->ipc);
-	}
+	/* All that a relay says begins so. */
+	if (wire_get_u64(&r, &conn) != OK)
+		return;
+	session = sessions_find(l->core->sessions, conn);
+	if (session == NULL || session->owner.kind != ROLE_GATE)
+		return;
+	asker = find(l, &session->owner);
+	if (asker != NULL)
+		ipc_pump(asker->ipc);
 }
 
 static void
@@ -172,7 +180,7 @@ on_message(void *arg, struct ipc_message *m)
 	enum err e;
 
 	if (asker->who.kind == ROLE_RELAY)
-		hear_gates(asker->all);
+		hear_gate_of(asker->all, m->body);
 	e = requests_handle(asker->all->core, &asker->who, m->type, m->body, &reply);
 	if (reply.err == ERR_PROTO)
 		warn(asker, m->type);

@@ -79,17 +79,6 @@ on_link(void *arg, const struct role_peer *peer, int fd)
 	askers_add(k->askers, peer, fd);
 }
 
-/* Keys stay as they were read: the files are out of reach now. */
-static void
-on_config(void *arg, const struct config *c)
-{
-	struct sessions_limits limits = sessions_limits_of(c);
-	struct keyholder *k = arg;
-
-	k->core.config = c;
-	sessions_set_limits(k->core.sessions, &limits);
-}
-
 static enum err
 start(struct keyholder *k, struct role *r, struct keys *keys)
 {
@@ -113,7 +102,7 @@ start(struct keyholder *k, struct role *r, struct keys *keys)
 int
 keyholder_main(struct role *r)
 {
-	static const struct role_callbacks callbacks = {.on_link = on_link, .on_config = on_config};
+	static const struct role_callbacks callbacks = {.on_link = on_link};
 	struct keyholder k = {0};
 	struct keys *keys = NULL;
 	int code = 1;

@@ -21,6 +21,7 @@ struct keys {
 	struct buf blobs;
 };
 
+/* The first counts: a second one of its type is announced to clients and waits to take its place. */
 static const struct privkey *
 host_of_type(const struct keys *k, enum key_type type)
 {
@@ -32,10 +33,10 @@ host_of_type(const struct keys *k, enum key_type type)
 }
 
 static enum err
-check_types(const struct keys *k)
+check_different(const struct keys *k)
 {
 	for (size_t i = 0; i < k->n; i++) {
-		if (host_of_type(k, pubkey_type(privkey_public(k->host[i]))) != k->host[i])
+		if (keys_host_by_blob(k, pubkey_blob(privkey_public(k->host[i]))) != k->host[i])
 			return ERR_EXISTS;
 	}
 	return OK;
@@ -104,7 +105,7 @@ keys_new(struct privkey *const *host, size_t n, struct privkey *ca,
 	for (k->n = 0; k->n < n; k->n++)
 		k->host[k->n] = host[k->n];
 	k->ca = ca;
-	e = check_types(k);
+	e = check_different(k);
 	if (e == OK)
 		e = list_algorithms(k, preferred);
 	if (e == OK)
@@ -149,7 +150,7 @@ keys_load(const struct config *c, struct keys **out)
 	}
 	e = keys_new(host, n, ca, &c->algorithms.host_keys, out);
 	if (e != OK)
-		log_error("keys %s: the host keys must be of different types, and one must fit "
+		log_error("keys %s: the host keys must be different ones, and one must fit "
 			  "algorithms.host_keys",
 			err_text(e));
 	return e;

@@ -15,7 +15,7 @@ struct keys;
 /*
  * A set of n host keys (1 to CONFIG_HOST_KEYS_MAX) and the user CA key, all of which it takes, also on failure.
  * preferred is the order in which signature algorithms are offered; an empty list means the built-in order.  *out is
- * owned.  ERR_EXISTS: two host keys of one type.  ERR_NO_MATCH: no key signs with any preferred algorithm.  ERR_LIMIT.
+ * owned.  ERR_EXISTS: the same host key twice.  ERR_NO_MATCH: no key signs with any preferred algorithm.  ERR_LIMIT.
  */
 MUST_CHECK enum err keys_new(struct privkey *const *host, size_t n, struct privkey *ca,
 	const struct config_list *preferred, struct keys **out);
@@ -26,7 +26,7 @@ void keys_free(struct keys *k);
 
 /* All that follows is borrowed from k. */
 
-/* The host key that signs with this algorithm; NULL: none, or the configuration does not want the algorithm. */
+/* The first host key that signs with this algorithm; NULL: none, or the configuration does not want the algorithm. */
 const struct privkey *keys_host_for(const struct keys *k, struct span algorithm);
 /* The host key with this public blob, or NULL. */
 const struct privkey *keys_host_by_blob(const struct keys *k, struct span blob);

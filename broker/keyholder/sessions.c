@@ -157,12 +157,6 @@ sessions_free(struct sessions *s)
 	free(s);
 }
 
-void
-sessions_set_limits(struct sessions *s, const struct sessions_limits *limits)
-{
-	s->limits = *limits;
-}
-
 size_t
 sessions_count(const struct sessions *s)
 {

@@ -62,8 +62,6 @@ struct sessions_limits {
 MUST_CHECK enum err sessions_new(const struct sessions_limits *limits, struct sessions **out);
 /* Wipes all.  NULL does nothing. */
 void sessions_free(struct sessions *s);
-/* What is there already stays, even if it is more. */
-void sessions_set_limits(struct sessions *s, const struct sessions_limits *limits);
 size_t sessions_count(const struct sessions *s);
 
 /* Borrowed until it is forgotten; NULL when unknown. */

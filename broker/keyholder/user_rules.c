@@ -116,9 +116,20 @@ is_name(struct span user, const char *name)
 	return user.len == strlen(name) && begins_with(user, name);
 }
 
-bool
-user_is_system(struct span user)
+/* Debian's sshd takes what follows a '/' for an SELinux role, so that "root/x" would be root. */
+static struct span
+account_of(struct span user)
 {
+	const uint8_t *slash = user.len > 0 ? memchr(user.ptr, '/', user.len) : NULL;
+
+	return slash != NULL ? span_of(user.ptr, (size_t)(slash - user.ptr)) : user;
+}
+
+bool
+user_is_system(struct span name)
+{
+	struct span user = account_of(name);
+
 	for (size_t i = 0; i < ARRAY_LEN(system_names); i++) {
 		if (is_name(user, system_names[i]))
 			return true;

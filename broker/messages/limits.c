@@ -34,14 +34,15 @@ static const struct {
 	[LIMIT_GLOBAL_REQUESTS] = CONFIGURED(limits.global_requests_max, NUMBER_32),
 	[LIMIT_KEEPALIVE_MISSES] = CONFIGURED(keepalive.misses_max, NUMBER_32),
 	[LIMIT_REKEY_TIMEOUT] = CONFIGURED(rekey.timeout_s, NUMBER_32),
+	[LIMIT_SIGN_TURNS] = {"keyholder.questions_max", BUILT_IN, 0},
 	[LIMIT_GATE_GOODBYES] = {"gate.goodbyes_max", BUILT_IN, 0},
 	[LIMIT_GATE_PACKET_BYTES] = {"gate.packet_bytes_max", BUILT_IN, 0},
 	[LIMIT_GATE_UNREAD_BYTES] = {"gate.unread_bytes_max", BUILT_IN, 0},
 	[LIMIT_GATE_BANNER_BYTES] = {"gate.banner_bytes_max", BUILT_IN, 0},
 	[LIMIT_GATE_KEY_EXCHANGES] = {"gate.key_exchanges_max", BUILT_IN, 0},
 	[LIMIT_RELAY_UNREAD_BYTES] = {"relay.unread_bytes_max", BUILT_IN, 0},
+	[LIMIT_RELAY_PACKET_TIME] = {"relay.packet_time_max_s", BUILT_IN, 0},
 	[LIMIT_RELAY_HOSTKEY_PROOFS] = {"relay.hostkey_proofs_max", BUILT_IN, 0},
-	[LIMIT_RELAY_KEY_EXCHANGES] = {"relay.key_exchanges_max", BUILT_IN, 0},
 #undef CONFIGURED
 };
 

@@ -26,14 +26,15 @@ enum limit {
 	LIMIT_GLOBAL_REQUESTS,
 	LIMIT_KEEPALIVE_MISSES,
 	LIMIT_REKEY_TIMEOUT,
+	LIMIT_SIGN_TURNS, /* key exchanges of one process that are with the keyholder */
 	LIMIT_GATE_GOODBYES, /* refused clients whose close is awaited */
 	LIMIT_GATE_PACKET_BYTES,
 	LIMIT_GATE_UNREAD_BYTES, /* that a client or node leaves unread before a login is over */
 	LIMIT_GATE_BANNER_BYTES,
 	LIMIT_GATE_KEY_EXCHANGES, /* before a login */
 	LIMIT_RELAY_UNREAD_BYTES, /* answers that a side does not read */
+	LIMIT_RELAY_PACKET_TIME, /* from the first byte of a packet to its last, in seconds */
 	LIMIT_RELAY_HOSTKEY_PROOFS,
-	LIMIT_RELAY_KEY_EXCHANGES, /* of a client that wants more than it may have at once */
 	LIMIT_COUNT
 };
 

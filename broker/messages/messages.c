@@ -68,6 +68,7 @@ const struct message_field msg_not_placed_fields[] = {
 const struct message_field msg_refuse_fields[] = {
 	FIELD(msg_refuse, conn, FIELD_U64),
 	FIELD_MAX(msg_refuse, text, FIELD_TEXT, MSG_TEXT_MAX),
+	FIELD(msg_refuse, spares_success, FIELD_BOOL),
 	FIELDS_END,
 };
 

@@ -156,6 +156,7 @@ struct msg_not_placed {
 struct msg_refuse {
 	uint64_t conn;
 	struct span text; /* for the user: which limit; the gate adds the connection id */
+	bool spares_success; /* one that its node has let in by now is to go on */
 };
 
 struct msg_known_methods {

@@ -60,12 +60,16 @@ earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Only for what connection_look() does then: a moment in the past that nobody looks at would be now, for ever. */
 static uint64_t
 next_look(const struct connection *c)
 {
-	uint64_t due = earlier(rekey_due(c), earlier(report_due(c), ending_due(c)));
+	uint64_t due = earlier(report_due(c), ending_due(c));
 
-	for (enum side s = 0; s < SIDES && c->state == CONNECTION_OPEN; s++) {
+	if (c->state != CONNECTION_OPEN)
+		return due;
+	due = earlier(due, earlier(rekey_due(c), pump_due(c)));
+	for (enum side s = 0; s < SIDES; s++) {
 		struct keepalive_rules rules = keepalive_rules(c, s);
 
 		due = earlier(due, keepalive_due(&c->legs[s].keepalive, &rules));
@@ -104,6 +108,7 @@ look_at_keepalive(struct connection *c, enum side s)
 		control_send_keepalive(c, s);
 		break;
 	case KEEPALIVE_LOST:
+		limit_hit(&c->process->limits, LIMIT_KEEPALIVE_MISSES);
 		ending_by_silence(c, s);
 		break;
 	}
@@ -118,6 +123,8 @@ connection_look(struct connection *c)
 		look_at_keepalive(c, s);
 	if (c->state == CONNECTION_OPEN)
 		rekey_look(c);
+	if (c->state == CONNECTION_OPEN)
+		pump_look(c);
 	report_look(c);
 	connection_settle(c);
 }
@@ -209,6 +216,10 @@ connection_settle(struct connection *c)
 			rekey_check(c);
 	} while (went_on && ++n < ROUNDS_MAX);
 	flush_legs(c);
+	if (c->state == CONNECTION_OPEN && flow_is_stuck(c)) {
+		limit_hit(&c->process->limits, LIMIT_GLOBAL_REQUESTS);
+		ending_by_error(c, SIDE_CLIENT, ERR_LIMIT);
+	}
 	if (c->state == CONNECTION_OPEN)
 		ending_look_at_broken(c);
 	if (c->state == CONNECTION_ENDING)
@@ -290,7 +301,8 @@ init(struct connection *c, struct process *p)
 {
 	c->process = p;
 	c->relayed_at = p->now;
-	buf_init(&c->proving, 2 * MSG_KEY_MAX);
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++)
+		buf_init(&c->proofs[i].question, 2 * MSG_KEY_MAX);
 	for (enum side s = 0; s < SIDES; s++) {
 		struct leg *l = &c->legs[s];
 
@@ -310,8 +322,10 @@ make(struct connection *c, const struct msg_hand_over *m, int fds[2], uint64_t *
 	if (e != OK)
 		return e;
 	*id = c->id;
-	if (p->connections.n >= p->settings.connections_max)
+	if (p->connections.n >= p->settings.connections_max) {
+		limit_hit(&p->limits, LIMIT_CONNECTIONS);
 		return ERR_LIMIT;
+	}
 	if (p->is_stopping)
 		return ERR_BAD_STATE;
 	e = make_legs(c, m, fds);
@@ -351,12 +365,17 @@ connection_new(struct process *p, const struct msg_hand_over *m, const int fds[2
 void
 connection_start(struct connection *c)
 {
+	enum err e;
+
 	for (enum side s = 0; s < SIDES; s++) {
 		struct keepalive_rules rules = keepalive_rules(c, s);
 
 		keepalive_start(&c->legs[s].keepalive, &rules, c->process->now);
 	}
 	report_connection(c);
+	e = rekey_resume(c);
+	if (e != OK)
+		ending_by_error(c, SIDE_CLIENT, e);
 	control_announce_hostkeys(c);
 	connection_settle(c);
 }
@@ -377,8 +396,9 @@ connection_free(struct connection *c)
 		requests_clear(&c->requests[s]);
 	}
 	buf_clear(&c->facts);
-	buf_clear(&c->proving);
-	free(c->signing);
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++)
+		buf_clear(&c->proofs[i].question);
+	rekey_forget(c);
 	free(c->ending);
 	free(c);
 }

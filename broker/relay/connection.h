@@ -8,6 +8,7 @@
 #define BROKER_RELAY_CONNECTION_H
 
 #include "broker/messages/messages.h"
+#include "broker/messages/sign_turns.h"
 #include "broker/relay/ledger.h"
 #include "broker/relay/leg.h"
 #include "broker/relay/requests.h"
@@ -43,8 +44,19 @@ struct ending {
 
 /* What waits for the keyholder (rekey.c). */
 struct signing {
+	struct sign_turn turn;
 	struct transport_exchange exchange; /* borrowed from the client leg's transport */
 	uint32_t request;
+};
+
+/* Proofs of host keys that the client may wait for at the same time. */
+#define CONNECTION_PROOFS_MAX 4
+
+struct proof {
+	struct buf
+		question; /* encoded struct msg_hostkeys_prove that waits for the keyholder; empty: free */
+	uint32_t request;
+	uint32_t id; /* in requests[SIDE_CLIENT] */
 };
 
 struct connection {
@@ -58,9 +70,8 @@ struct connection {
 	struct ledger ledger;
 	struct buf facts; /* encoded struct msg_connection */
 	struct signing *signing; /* owned; NULL: no signature is waited for */
-	struct buf proving; /* encoded struct msg_hostkeys_prove that waits for the keyholder */
-	uint32_t proving_request;
-	uint32_t proving_id; /* in requests[SIDE_CLIENT] */
+	struct proof proofs[CONNECTION_PROOFS_MAX]; /* MSG_KEY_MAX of keys together */
+	unsigned n_proofs; /* asked of the keyholder so far */
 	struct ending *ending; /* owned; NULL while CONNECTION_OPEN */
 	struct event timer;
 	uint64_t timer_at; /* when the timer is set to; 0: not set */

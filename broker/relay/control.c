@@ -52,53 +52,107 @@ answer_locally(struct connection *c, enum side asker, struct span payload)
 	return e == OK ? control_release(c, asker) : e;
 }
 
+/* A free place for a question about so many bytes of keys, or NULL: the keyholder has enough of this client's to do. */
+static struct proof *
+find_place(struct connection *c, size_t keys_len)
+{
+	struct proof *place = NULL;
+	size_t len = keys_len;
+
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++) {
+		if (c->proofs[i].question.len == 0)
+			place = &c->proofs[i];
+		len += c->proofs[i].question.len;
+	}
+	return len <= MSG_KEY_MAX ? place : NULL;
+}
+
 /*
- * The client wants proof that we hold the host keys we told it about.  The node cannot give it, the keyholder can.  One
- * at a time: no client asks twice.
+ * A proof costs the keyholder a signature per key, so a client that asks on and on would keep it from everybody else: none
+ * that only wants to know asks for more than it was told, or more than a few times.
  */
+static struct proof *
+take_place(struct connection *c, struct span keys)
+{
+	struct process *p = c->process;
+	struct proof *place = find_place(c, keys.len);
+
+	if (place == NULL || keys.len > links_host_keys(&p->links).len ||
+		links_keyholder_is_busy(&p->links))
+		return NULL;
+	if (c->n_proofs >= CONTROL_PROOFS_MAX) {
+		limit_hit(&p->limits, LIMIT_RELAY_HOSTKEY_PROOFS);
+		return NULL;
+	}
+	c->n_proofs++;
+	return place;
+}
+
+static void
+ask_keyholder(struct connection *c, const struct proof *proof)
+{
+	/* Without a link it waits for the next one. */
+	if (proof->question.len > 0)
+		links_tell_keyholder(
+			&c->process->links, MSG_HOSTKEYS_PROVE, buf_span(&proof->question));
+}
+
+/* The client wants proof that we hold the host keys we told it about.  The node cannot give it, the keyholder can. */
 static enum err
 prove_hostkeys(struct connection *c, const struct peek_global_request *request)
 {
 	struct msg_hostkeys_prove m = {.conn = c->id, .keys = request->data};
+	struct proof *proof;
 	enum err e;
 
 	if (!request->want_reply)
 		return OK;
-	if (request->data.len > MSG_KEY_MAX || c->proving.len > 0)
+	proof = take_place(c, request->data);
+	if (proof == NULL)
 		return answer_locally(
 			c, SIDE_CLIENT, span_of(request_failure, sizeof(request_failure)));
-	e = requests_add(&c->requests[SIDE_CLIENT], REQUEST_LOCAL, NULL, &c->proving_id);
+	e = requests_add(&c->requests[SIDE_CLIENT], REQUEST_LOCAL, NULL, &proof->id);
 	if (e != OK)
 		return e;
-	c->proving_request = m.request = c->process->next_request++;
-	e = message_encode(msg_hostkeys_prove_fields, &m, &c->proving);
+	proof->request = m.request = c->process->next_request++;
+	e = message_encode(msg_hostkeys_prove_fields, &m, &proof->question);
 	if (e == OK)
-		control_ask_keyholder(c);
+		ask_keyholder(c, proof);
 	return e;
 }
 
 void
 control_ask_keyholder(struct connection *c)
 {
-	/* Without a link it waits for the next one. */
-	if (c->proving.len > 0)
-		links_tell_keyholder(&c->process->links, MSG_HOSTKEYS_PROVE, buf_span(&c->proving));
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++)
+		ask_keyholder(c, &c->proofs[i]);
+}
+
+static struct proof *
+find_proof(struct connection *c, uint32_t request)
+{
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++) {
+		if (c->proofs[i].question.len > 0 && c->proofs[i].request == request)
+			return &c->proofs[i];
+	}
+	return NULL;
 }
 
 void
 control_on_proved(struct connection *c, const struct msg_hostkeys_proved *m)
 {
+	struct proof *proof = find_proof(c, m->request);
 	struct buf b = {0};
 	enum err e;
 
-	if (c->proving.len == 0 || m->request != c->proving_request)
+	if (proof == NULL)
 		return;
-	buf_clear(&c->proving);
+	buf_clear(&proof->question);
 	e = wire_put_u8(&b, m->err == OK ? SSH_MSG_REQUEST_SUCCESS : SSH_MSG_REQUEST_FAILURE);
 	if (e == OK && m->err == OK)
 		e = wire_put_bytes(&b, m->signatures);
 	if (e == OK)
-		e = requests_answer(&c->requests[SIDE_CLIENT], c->proving_id, buf_span(&b));
+		e = requests_answer(&c->requests[SIDE_CLIENT], proof->id, buf_span(&b));
 	if (e == OK)
 		e = control_release(c, SIDE_CLIENT);
 	buf_clear(&b);

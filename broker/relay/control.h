@@ -7,6 +7,9 @@
 
 #include "broker/relay/connection.h"
 
+/* Proofs of host keys that a client gets on one connection. */
+#define CONTROL_PROOFS_MAX 16
+
 /* What becomes of a packet. */
 enum control_fate {
 	CONTROL_RELAY = 0,
@@ -33,7 +36,7 @@ void control_send_keepalive(struct connection *c, enum side to);
 /* Tell the client our host keys, once, when they are known (OpenSSH PROTOCOL section 2.5). */
 void control_announce_hostkeys(struct connection *c);
 
-/* Send the keyholder the request that waits for it: now, or when a link to it is there again. */
+/* Send the keyholder the requests that wait for it, when a link to it is there again. */
 void control_ask_keyholder(struct connection *c);
 /* The keyholder's answer to MSG_HOSTKEYS_PROVE. */
 void control_on_proved(struct connection *c, const struct msg_hostkeys_proved *m);

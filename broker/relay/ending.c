@@ -228,6 +228,12 @@ ending_by_rekey(struct connection *c, enum side from, enum end_cause cause, cons
 }
 
 void
+ending_by_slowness(struct connection *c, enum side from)
+{
+	by_protocol(c, from, "a packet took too long to arrive (relay.packet_time_max_s)");
+}
+
+void
 ending_by_us(struct connection *c, enum end_cause cause, enum ssh_disconnect code, struct span text)
 {
 	char printable[200];

@@ -43,6 +43,9 @@ void ending_by_silence(struct connection *c, enum side lost);
 /* A key exchange of this side took too long; text says whose fault it was. */
 void ending_by_rekey(struct connection *c, enum side from, enum end_cause cause, const char *text);
 
+/* A packet of this side took too long. */
+void ending_by_slowness(struct connection *c, enum side from);
+
 /* We end it: with this code and text (sanitised here) for the client. */
 void ending_by_us(
 	struct connection *c, enum end_cause cause, enum ssh_disconnect code, struct span text);

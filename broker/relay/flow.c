@@ -11,6 +11,9 @@
  * follow it then; and up to the connection's maximum instead of the mark while the answer to our own KEXINIT is due,
  * which stands behind the data that the peer sent before.  That data needs room on the other leg, which must therefore
  * not wait for its own answer at the same time: rekey.c never has two of ours outstanding.
+ *
+ * Two sides that ask and ask before they answer do lock up, since each one's answers stand behind requests that there is no
+ * room for: flow_is_stuck().
  */
 #include "broker/relay/flow.h"
 
@@ -56,7 +59,7 @@ flow_of_data(const struct connection *c, enum side from)
 		return FLOW_MARK;
 	if (requests_are_full(c, from))
 		return FLOW_REQUESTS_MAX;
-	if (own > p->settings.queue_bytes_max + p->settings.mark_bytes + p->settings.read_bytes)
+	if (own > settings_unread_max(&p->settings))
 		return FLOW_ANSWERS_MAX;
 	if (queued == 0)
 		return FLOW_FREE;
@@ -87,6 +90,23 @@ flow_may_read(const struct connection *c, enum side from)
 		!transport_waits_for_signature(l->transport) && flow_of(c, from) == FLOW_FREE;
 }
 
+static bool
+waits_for_proof(const struct connection *c)
+{
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++) {
+		if (c->proofs[i].question.len > 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+flow_is_stuck(const struct connection *c)
+{
+	return flow_of(c, SIDE_CLIENT) == FLOW_REQUESTS_MAX &&
+		flow_of(c, SIDE_NODE) == FLOW_REQUESTS_MAX && !waits_for_proof(c);
+}
+
 size_t
 flow_read_size(const struct connection *c, enum side from)
 {
@@ -108,27 +128,17 @@ flow_read_size(const struct connection *c, enum side from)
 static void
 count_pause(struct process *p, enum flow why)
 {
-	struct limit_counters *n = &p->limits;
+	static const enum limit limits[] = {
+		[FLOW_FREE] = LIMIT_COUNT,
+		[FLOW_MARK] = LIMIT_RELAY_MARK,
+		[FLOW_CONNECTION_MAX] = LIMIT_QUEUE_BYTES,
+		[FLOW_TOTAL_MAX] = LIMIT_QUEUE_BYTES_TOTAL,
+		[FLOW_REQUESTS_MAX] = LIMIT_GLOBAL_REQUESTS,
+		[FLOW_ANSWERS_MAX] = LIMIT_RELAY_UNREAD_BYTES,
+	};
 
-	switch (why) {
-	case FLOW_MARK:
-		n->n_mark++;
-		break;
-	case FLOW_CONNECTION_MAX:
-		n->n_connection_max++;
-		break;
-	case FLOW_TOTAL_MAX:
-		n->n_total_max++;
-		break;
-	case FLOW_REQUESTS_MAX:
-		n->n_requests_max++;
-		break;
-	case FLOW_ANSWERS_MAX:
-		n->n_answers_max++;
-		break;
-	case FLOW_FREE:
-		break;
-	}
+	if (limits[why] != LIMIT_COUNT)
+		limit_hit(&p->limits, limits[why]);
 }
 
 static void

@@ -22,6 +22,12 @@ enum flow flow_of(const struct connection *c, enum side from);
 /* Should its socket be read? */
 bool flow_may_read(const struct connection *c, enum side from);
 
+/*
+ * Is neither side read because its requests are unanswered, so that no answer will ever be?  Such a connection can only be
+ * ended.
+ */
+bool flow_is_stuck(const struct connection *c);
+
 /* How much may be read at once; at least a little. */
 size_t flow_read_size(const struct connection *c, enum side from);
 

@@ -41,6 +41,8 @@ struct leg {
 	 */
 	struct buf left;
 	size_t need;
+	uint64_t
+		begun_at; /* when the packet that is not complete began to come; 0: there is none */
 	struct event readable, writable;
 	bool is_reading; /* the loop is asked for readable */
 	bool is_waiting; /* the loop is asked for writable */

@@ -135,11 +135,11 @@ on_host_keys(struct link *l, struct ipc_message *m)
 	e = buf_append_exact(&p->links.host_keys, keys.keys.ptr, keys.keys.len);
 	if (e != OK)
 		return e;
+	sign_turns_again(&p->turns);
 	for (c = process_next(p, NULL); c != NULL; c = process_next(p, c)) {
 		if (c->state != CONNECTION_OPEN)
 			continue;
 		control_announce_hostkeys(c);
-		rekey_ask_keyholder(c);
 		control_ask_keyholder(c);
 		connection_settle(c);
 	}
@@ -299,6 +299,7 @@ links_add(struct links *links, const struct role_peer *peer, int fd)
 		return;
 	for (c = process_next(l->process, NULL); c != NULL; c = process_next(l->process, c))
 		c->is_announced = false;
+	limit_report_again(&l->process->limits);
 	announce(links);
 }
 
@@ -307,7 +308,9 @@ links_tell_director(struct links *links, enum message_type type, struct span bod
 {
 	struct ipc *ipc = links->director.ipc;
 
-	if (ipc == NULL || (type == MSG_COUNTERS && ipc_queued(ipc) > LINKS_DIRECTOR_QUEUE_MAX))
+	bool may_wait = type == MSG_COUNTERS || type == MSG_LIMIT_USE;
+
+	if (ipc == NULL || (may_wait && ipc_queued(ipc) > LINKS_DIRECTOR_QUEUE_MAX))
 		return false;
 	return ipc_send(ipc, (uint16_t)type, body, NULL, 0) == OK;
 }
@@ -319,6 +322,13 @@ links_tell_keyholder(struct links *links, enum message_type type, struct span bo
 	if (links->keyholder.ipc != NULL &&
 		ipc_send(links->keyholder.ipc, (uint16_t)type, body, NULL, 0) != OK)
 		log_warn("the keyholder was not reached with message %u", type);
+}
+
+bool
+links_keyholder_is_busy(const struct links *links)
+{
+	return links->keyholder.ipc != NULL &&
+		ipc_queued(links->keyholder.ipc) > LINKS_KEYHOLDER_QUEUE_MAX;
 }
 
 struct span

@@ -11,6 +11,9 @@
 /* While more than this waits for the director, counters are left out and announcements go on later. */
 #define LINKS_DIRECTOR_QUEUE_MAX ((size_t)1024 * 1024)
 
+/* While more than this waits for the keyholder, no proofs of host keys are asked of it. */
+#define LINKS_KEYHOLDER_QUEUE_MAX ((size_t)4 * 1024 * 1024)
+
 struct process;
 
 struct link {
@@ -40,6 +43,8 @@ void links_add(struct links *links, const struct role_peer *peer, int fd);
 bool links_tell_director(struct links *links, enum message_type type, struct span body);
 /* Without a link nothing is sent: requests that matter are made again when there is one. */
 void links_tell_keyholder(struct links *links, enum message_type type, struct span body);
+
+bool links_keyholder_is_busy(const struct links *links);
 
 /* Packed public key blobs; empty until the keyholder has said. */
 struct span links_host_keys(const struct links *links);

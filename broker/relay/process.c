@@ -4,7 +4,10 @@
 #include "broker/relay/process.h"
 
 #include "broker/relay/connection.h"
+#include "broker/relay/control.h"
 #include "broker/relay/ending.h"
+#include "broker/relay/pump.h"
+#include "broker/relay/rekey.h"
 #include "common/log.h"
 
 #include <inttypes.h>
@@ -89,21 +92,73 @@ process_bury(struct process *p, struct connection *c)
 
 /* --- housekeeping --- */
 
-static void
-report_limits(struct process *p)
+static uint64_t
+hits(const struct process *p, enum limit limit)
 {
-	const struct limit_counters *n = &p->limits;
+	return p->limits.of[limit].n_hits;
+}
 
-	if (memcmp(n, &p->limits_reported, sizeof(*n)) == 0)
+static void
+log_limits(struct process *p)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		n += hits(p, (enum limit)i);
+	if (n == p->n_hits_logged)
 		return;
-	log_line(
-		n->n_total_max != p->limits_reported.n_total_max ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
-		"relay-limits times that reading stopped so far: relay_mark_bytes=%" PRIu64
-		" queue_bytes_max=%" PRIu64 " queue_bytes_total_max=%" PRIu64
-		" global_requests_max=%" PRIu64 " unread_answers=%" PRIu64 " (%zu bytes wait now)",
-		n->n_mark, n->n_connection_max, n->n_total_max, n->n_requests_max, n->n_answers_max,
-		p->n_queued);
-	p->limits_reported = *n;
+	p->n_hits_logged = n;
+	log_debug("relay-limits times that reading stopped so far: relay_mark_bytes=%" PRIu64
+		  " queue_bytes_max=%" PRIu64 " queue_bytes_total_max=%" PRIu64
+		  " global_requests_max=%" PRIu64 " unread_bytes=%" PRIu64 " (%zu bytes wait now)",
+		hits(p, LIMIT_RELAY_MARK), hits(p, LIMIT_QUEUE_BYTES),
+		hits(p, LIMIT_QUEUE_BYTES_TOTAL), hits(p, LIMIT_GLOBAL_REQUESTS),
+		hits(p, LIMIT_RELAY_UNREAD_BYTES), p->n_queued);
+}
+
+static size_t
+largest_queue(const struct process *p)
+{
+	const struct connection *c = p->n_queued > 0 ? process_next(p, NULL) : NULL;
+	size_t n = 0;
+
+	for (; c != NULL; c = process_next(p, c))
+		n = c->n_queued > n ? c->n_queued : n;
+	return n;
+}
+
+static bool
+send_use(void *arg, const struct msg_limit_use *m)
+{
+	struct process *p = arg;
+	struct buf b = {0};
+	bool sent = message_encode(msg_limit_use_fields, m, &b) == OK &&
+		links_tell_director(&p->links, MSG_LIMIT_USE, buf_span(&b));
+
+	buf_clear(&b);
+	return sent;
+}
+
+void
+process_report_limits(struct process *p)
+{
+	const struct settings *s = &p->settings;
+
+	limit_set_now(&p->limits, LIMIT_QUEUE_BYTES, largest_queue(p));
+	limit_set_now(&p->limits, LIMIT_QUEUE_BYTES_TOTAL, p->n_queued);
+	limit_set_max(&p->limits, LIMIT_SIGN_TURNS, SIGN_TURNS_MAX);
+	limit_set_max(&p->limits, LIMIT_RELAY_HOSTKEY_PROOFS, CONTROL_PROOFS_MAX);
+	limit_set_max(&p->limits, LIMIT_RELAY_PACKET_TIME, PUMP_PACKET_MS / 1000);
+	limit_set_max(&p->limits, LIMIT_RELAY_UNREAD_BYTES, settings_unread_max(s));
+	limit_report_send(&p->limits, send_use, p);
+}
+
+static void
+on_report(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	process_report_limits(arg);
 }
 
 /* The C library keeps what was freed; after a burst that is memory that an idle relay should not hold. */
@@ -127,7 +182,7 @@ on_housekeeping(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	report_limits(p);
+	log_limits(p);
 	give_memory_back(p);
 }
 
@@ -183,13 +238,19 @@ static enum err
 make_events(struct process *p)
 {
 	struct timeval period = {.tv_sec = HOUSEKEEPING_S};
+	struct timeval often = {.tv_sec = LIMIT_REPORT_INTERVAL_MS / 1000,
+		.tv_usec = LIMIT_REPORT_INTERVAL_MS % 1000 * (suseconds_t)1000};
 
 	p->reaper = evtimer_new(p->base, on_reaper, p);
 	p->housekeeping = event_new(p->base, -1, EV_PERSIST, on_housekeeping, p);
+	p->report = event_new(p->base, -1, EV_PERSIST, on_report, p);
 	p->stop_timer = evtimer_new(p->base, on_stop_time, p);
-	if (p->reaper == NULL || p->housekeeping == NULL || p->stop_timer == NULL)
+	if (p->reaper == NULL || p->housekeeping == NULL || p->report == NULL ||
+		p->stop_timer == NULL)
 		return ERR_NOMEM;
-	return event_add(p->housekeeping, &period) == 0 ? OK : ERR_NOMEM;
+	return event_add(p->housekeeping, &period) == 0 && event_add(p->report, &often) == 0
+		? OK
+		: ERR_NOMEM;
 }
 
 /* The buffers do not follow a changed configuration: they are made once, and reads stay within them. */
@@ -216,6 +277,7 @@ process_new(struct event_base *base, const struct config *config, uint64_t (*clo
 		return ERR_NOMEM;
 	p->base = base;
 	p->clock = clock != NULL ? clock : monotonic_ms;
+	sign_turns_init(&p->turns, rekey_ask);
 	process_tick(p);
 	settings_take(&p->settings, config);
 	e = leg_configs_take(&p->leg_configs, &p->settings, config);
@@ -255,6 +317,7 @@ process_free(struct process *p)
 		links_clear(&p->links);
 	free_event(p->reaper);
 	free_event(p->housekeeping);
+	free_event(p->report);
 	free_event(p->stop_timer);
 	leg_configs_clear(&p->leg_configs);
 	batch_clear(&p->batch);

@@ -4,19 +4,12 @@
 #ifndef BROKER_RELAY_PROCESS_H
 #define BROKER_RELAY_PROCESS_H
 
+#include "broker/messages/limits.h"
+#include "broker/messages/sign_turns.h"
 #include "broker/relay/batch.h"
 #include "broker/relay/links.h"
 #include "broker/relay/settings.h"
 #include "common/table.h"
-
-/* How often a limit made us stop reading. */
-struct limit_counters {
-	uint64_t n_mark;
-	uint64_t n_connection_max;
-	uint64_t n_total_max;
-	uint64_t n_requests_max;
-	uint64_t n_answers_max;
-};
 
 struct process {
 	struct event_base *base; /* borrowed */
@@ -32,12 +25,14 @@ struct process {
 	size_t n_queued; /* bytes that wait, of all connections */
 	size_t n_queued_peak; /* since memory was last given back */
 	size_t n_connections_peak;
-	struct limit_counters limits;
-	struct limit_counters limits_reported;
+	struct limit_report limits;
+	uint64_t n_hits_logged; /* of all limits together */
+	struct sign_turns turns;
 	uint32_t next_request;
 	struct connection *over; /* to be freed when the turn ends */
 	struct event *reaper;
 	struct event *housekeeping;
+	struct event *report; /* of limits that were reached */
 	struct event *stop_timer;
 	bool is_stopping;
 	bool is_draining;
@@ -56,6 +51,9 @@ MUST_CHECK enum err process_configure(struct process *p, const struct config *co
 
 /* Read the clock; at the beginning of each callback from the loop. */
 void process_tick(struct process *p);
+
+/* Tell the director of limits that were reached since the last time; every LIMIT_REPORT_INTERVAL_MS. */
+void process_report_limits(struct process *p);
 
 /* The connection after this one, NULL: the first.  NULL: there are no more.  Which is freed has none after it. */
 struct connection *process_next(const struct process *p, const struct connection *c);

@@ -140,6 +140,8 @@ take_packets(struct connection *c, enum side from, struct bytes bytes, size_t *t
 	}
 	if (is_spent(l))
 		at = bytes.len;
+	if (at > 0)
+		l->begun_at = 0;
 	*taken = at;
 	flushed = batch_flush(&c->process->batch);
 	return e != OK ? e : flushed;
@@ -186,6 +188,39 @@ pump_left(struct connection *c, enum side from)
 	run(c, from, left_bytes(l), &taken);
 	if (leg_is_open(l))
 		buf_consume(&l->left, taken);
+}
+
+uint64_t
+pump_due(const struct connection *c)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (enum side s = 0; s < SIDES; s++) {
+		const struct leg *l = &c->legs[s];
+
+		if (l->begun_at != 0 && leg_is_open(l) && l->begun_at + PUMP_PACKET_MS < due)
+			due = l->begun_at + PUMP_PACKET_MS;
+	}
+	return due;
+}
+
+void
+pump_look(struct connection *c)
+{
+	for (enum side s = 0; s < SIDES && c->state == CONNECTION_OPEN; s++) {
+		struct leg *l = &c->legs[s];
+
+		if (l->begun_at == 0 || !leg_is_open(l))
+			continue;
+		if (!l->is_reading) {
+			l->begun_at = c->process->now;
+			continue;
+		}
+		if (c->process->now < l->begun_at + PUMP_PACKET_MS)
+			continue;
+		limit_hit(&c->process->limits, LIMIT_RELAY_PACKET_TIME);
+		ending_by_slowness(c, s);
+	}
 }
 
 bool
@@ -253,4 +288,6 @@ pump_read(struct connection *c, enum side from)
 	}
 	keepalive_heard(&l->keepalive, p->now);
 	take_bytes(c, from, (struct bytes){p->in, n});
+	if (l->left.len > 0 && l->left.len < l->need && l->begun_at == 0)
+		l->begun_at = p->now;
 }

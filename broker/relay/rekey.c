@@ -48,6 +48,19 @@ rekey_notice(struct connection *c, enum side s)
 	l->was_clear = is_clear;
 }
 
+enum err
+rekey_resume(struct connection *c)
+{
+	struct transport_exchange exchange;
+
+	for (enum side s = 0; s < SIDES; s++)
+		rekey_notice(c, s);
+	/* Whom the gate asked for a signature is not known any more. */
+	if (transport_to_sign(c->legs[SIDE_CLIENT].transport, &exchange) != OK)
+		return OK;
+	return rekey_sign(c, &exchange);
+}
+
 void
 rekey_done(struct connection *c, enum side s)
 {
@@ -64,28 +77,42 @@ rekey_done(struct connection *c, enum side s)
 enum err
 rekey_sign(struct connection *c, const struct transport_exchange *exchange)
 {
-	if (c->signing == NULL)
-		c->signing = calloc(1, sizeof(*c->signing));
+	struct process *p = c->process;
+
+	rekey_forget(c);
+	c->signing = calloc(1, sizeof(*c->signing));
 	if (c->signing == NULL)
 		return ERR_NOMEM;
 	c->signing->exchange = *exchange;
-	c->signing->request = c->process->next_request++;
-	rekey_ask_keyholder(c);
+	c->signing->request = p->next_request++;
+	c->signing->turn.owner = c;
+	if (sign_turns_enter(&p->turns, &c->signing->turn))
+		limit_hit(&p->limits, LIMIT_SIGN_TURNS);
 	return OK;
 }
 
 void
-rekey_ask_keyholder(struct connection *c)
+rekey_ask(struct sign_turn *turn)
 {
-	struct msg_kex_sign m;
+	struct connection *c = turn->owner;
+	struct msg_kex_sign m = sign_request_of(c->id, c->signing->request, &c->signing->exchange);
 	struct buf b = {0};
 
-	if (c->signing == NULL)
-		return;
-	m = sign_request_of(c->id, c->signing->request, &c->signing->exchange);
 	if (message_encode(msg_kex_sign_fields, &m, &b) == OK)
 		links_tell_keyholder(&c->process->links, MSG_KEX_SIGN, buf_span(&b));
 	buf_clear(&b);
+}
+
+void
+rekey_forget(struct connection *c)
+{
+	struct signing *signing = c->signing;
+
+	if (signing == NULL)
+		return;
+	c->signing = NULL;
+	sign_turns_leave(&c->process->turns, &signing->turn);
+	free(signing);
 }
 
 void
@@ -96,8 +123,7 @@ rekey_on_signed(struct connection *c, const struct msg_kex_signed *m)
 
 	if (c->signing == NULL || m->request != c->signing->request)
 		return;
-	free(c->signing);
-	c->signing = NULL;
+	rekey_forget(c);
 	if (!is_alive(l))
 		return;
 	if (m->err != OK) {
@@ -123,6 +149,7 @@ look_at_leg(struct connection *c, enum side s)
 	}
 	if (c->process->now < l->rekey_at + c->process->settings.rekey_timeout_ms)
 		return;
+	limit_hit(&c->process->limits, LIMIT_REKEY_TIMEOUT);
 	if (waits_for_us)
 		ending_by_rekey(
 			c, s, END_INTERNAL, "the broker could not sign a key exchange in time");

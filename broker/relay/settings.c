@@ -6,8 +6,25 @@
 #include "common/ssh/key.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define STOP_MARGIN_MS 1000
+/* Links to all that there can be, those that take their place, and what one message may bring. */
+#define FDS_BESIDES 200
+#define FDS_PER_CONNECTION 2
+
+/* A descriptor that a process has no room for is lost in receiving, and the link with it that it came on. */
+static uint32_t
+connections_max(const struct config *c)
+{
+	struct rlimit files;
+	uint64_t n;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return c->limits.connections_max;
+	n = files.rlim_cur > FDS_BESIDES ? (files.rlim_cur - FDS_BESIDES) / FDS_PER_CONNECTION : 1;
+	return n < c->limits.connections_max ? (uint32_t)n : c->limits.connections_max;
+}
 
 void
 settings_take(struct settings *s, const struct config *c)
@@ -19,7 +36,7 @@ settings_take(struct settings *s, const struct config *c)
 		.mark_bytes = (size_t)c->limits.relay_mark_bytes,
 		.queue_bytes_max = (size_t)c->limits.queue_bytes_max,
 		.queue_bytes_total_max = (size_t)c->limits.queue_bytes_total_max,
-		.connections_max = c->limits.connections_max,
+		.connections_max = connections_max(c),
 		.global_requests_max = c->limits.global_requests_max,
 		.keepalive_ms = {[SIDE_CLIENT] = (uint64_t)c->keepalive.client_interval_s * 1000,
 			[SIDE_NODE] = (uint64_t)c->keepalive.node_interval_s * 1000},
@@ -31,6 +48,12 @@ settings_take(struct settings *s, const struct config *c)
 	};
 }
 
+size_t
+settings_unread_max(const struct settings *s)
+{
+	return s->queue_bytes_max + s->mark_bytes + s->read_bytes;
+}
+
 /*
  * Reading stops in time for all that may be waiting then: a full queue, what one read brought, and a packet that was
  * begun.
@@ -38,7 +61,7 @@ settings_take(struct settings *s, const struct config *c)
 size_t
 settings_waiting_max(const struct settings *s)
 {
-	return s->queue_bytes_max + s->mark_bytes + s->read_bytes + 2 * PACKET_SIZE_MAX;
+	return settings_unread_max(s) + 2 * PACKET_SIZE_MAX;
 }
 
 /* One owned string of comma-separated names. */

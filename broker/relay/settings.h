@@ -13,7 +13,7 @@ struct settings {
 	size_t mark_bytes; /* while more waits for one side, the other is not read */
 	size_t queue_bytes_max; /* of one connection */
 	size_t queue_bytes_total_max; /* of all */
-	uint32_t connections_max;
+	uint32_t connections_max; /* no more than there are descriptors for */
 	uint32_t global_requests_max;
 	uint64_t keepalive_ms[SIDES]; /* 0: off */
 	uint32_t misses_max;
@@ -23,6 +23,9 @@ struct settings {
 };
 
 void settings_take(struct settings *s, const struct config *c);
+
+/* What may wait for a side while what it sends itself is still taken. */
+size_t settings_unread_max(const struct settings *s);
 
 /* What may wait inside one transport for the end of a key exchange. */
 size_t settings_waiting_max(const struct settings *s);

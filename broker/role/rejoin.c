@@ -13,11 +13,14 @@
 
 /* One supervisor at a time connects; a second one waits here until the first is gone. */
 #define REJOIN_BACKLOG 4
+/* How long nobody is accepted after descriptors ran out.  A supervisor waits longer for an answer. */
+#define ACCEPT_PAUSE_S 1
 
 struct rejoin {
 	int fd;
 	uid_t supervisor;
 	struct event *event;
+	struct event *resume; /* ends a pause of accepting */
 	rejoin_fn on_supervisor;
 	void *arg;
 };
@@ -30,10 +33,33 @@ is_welcome(const struct rejoin *j, int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
 		return false;
-	if (peer.uid == 0 || peer.uid == geteuid() || peer.uid == j->supervisor)
+	/* Not our own user: all relays have that one, and the next captured one would be our supervisor. */
+	if (peer.uid == 0 || peer.uid == j->supervisor)
 		return true;
 	log_warn("rejoin: process %d of user %u is not the supervisor", (int)peer.pid, peer.uid);
 	return false;
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct rejoin *j = arg;
+
+	(void)fd;
+	(void)what;
+	if (rejoin_wait(j) != OK)
+		log_error("no next supervisor can be waited for: %s", err_text(ERR_NOMEM));
+}
+
+/* Who connected still waits, and would wake us again and again. */
+static void
+rest(struct rejoin *j)
+{
+	struct timeval pause = {.tv_sec = ACCEPT_PAUSE_S};
+
+	log_warn("a supervisor cannot be accepted for %d s: %s", ACCEPT_PAUSE_S, strerror(errno));
+	if (event_add(j->resume, &pause) == 0)
+		event_del(j->event);
 }
 
 static void
@@ -43,8 +69,11 @@ on_connection(evutil_socket_t listener, short what, void *arg)
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
-	if (fd < 0)
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			rest(j);
 		return;
+	}
 	if (!is_welcome(j, fd)) {
 		close(fd);
 		return;
@@ -63,7 +92,8 @@ start(struct rejoin *j, struct event_base *base)
 	if (listen(j->fd, REJOIN_BACKLOG) != 0)
 		return ERR_IO;
 	j->event = event_new(base, j->fd, EV_READ | EV_PERSIST, on_connection, j);
-	return j->event != NULL ? OK : ERR_NOMEM;
+	j->resume = evtimer_new(base, on_resume, j);
+	return j->event != NULL && j->resume != NULL ? OK : ERR_NOMEM;
 }
 
 enum err
@@ -95,6 +125,8 @@ rejoin_free(struct rejoin *j)
 		return;
 	if (j->event != NULL)
 		event_free(j->event);
+	if (j->resume != NULL)
+		event_free(j->resume);
 	close(j->fd);
 	free(j);
 }

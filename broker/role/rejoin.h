@@ -16,7 +16,7 @@ typedef void (*rejoin_fn)(void *arg, int fd);
 
 /*
  * Takes fd, a bound unix stream socket, and listens on it, so that who connects sees this process as its peer.
- * Accepts nothing before rejoin_wait(), and only from root, this process's own user, or the user supervisor.
+ * Accepts nothing before rejoin_wait(), and only from root or the user supervisor.
  * *out is owned.  ERR_IO, ERR_NOMEM.
  */
 MUST_CHECK enum err rejoin_new(struct event_base *base, int fd, uid_t supervisor,

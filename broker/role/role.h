@@ -72,7 +72,10 @@ struct role_callbacks {
 	 * supervisor; with no connection left it exits.
 	 */
 	void (*on_orphaned)(void *arg);
-	/* role_config() returns c from now on; what it returned before goes when this returns.  NULL: it stays. */
+	/*
+	 * Adopted by another supervisor, whose configuration is c: role_config() returns it from now on, and what it returned
+	 * before goes when this returns.  NULL: it stays.
+	 */
 	void (*on_config)(void *arg, const struct config *c);
 };
 

@@ -7,6 +7,7 @@
 #include "broker/supervisor/life.h"
 
 #include "broker/supervisor/fleet_impl.h"
+#include "broker/supervisor/kin.h"
 #include "broker/supervisor/links.h"
 #include "broker/supervisor/orders.h"
 #include "broker/supervisor/spawn.h"
@@ -89,14 +90,23 @@ life_ended(struct slot *s)
 	fleet_report_empty(f);
 }
 
-/* An adopted relay is no child: while its link lives, so does it, and its pid is its own. */
 void
 life_kill(struct slot *s)
 {
-	slot_change(s, SLOT_KILLED, 0);
-	if (kill(s->pid, SIGKILL) != 0)
+	/* A child is waited for as long as it takes; from an adopted relay no SIGCHLD comes. */
+	slot_change(s, SLOT_KILLED, s->is_adopted ? LEAVE_MAX_MS : 0);
+	if ((s->is_adopted ? kin_kill(s->pid, s->name) : kill(s->pid, SIGKILL)) != 0)
 		log_error(
 			"%s (pid %d) cannot be killed: %s", s->name, (int)s->pid, strerror(errno));
+}
+
+/* It may live on, and wait by its socket for a next supervisor. */
+static void
+let_go(struct slot *s)
+{
+	log_warn("%s (pid %d) is left to itself", s->name, (int)s->pid);
+	s->socket_name[0] = '\0';
+	life_drop_link(s);
 }
 
 /* Its link is gone or of no use: without it the process is as good as dead, and ends soon. */
@@ -111,6 +121,16 @@ life_drop_link(struct slot *s)
 		slot_change(s, SLOT_STOPPING, LEAVE_MAX_MS);
 }
 
+/* The link is of no use, but nothing says that the process has ended. */
+static void
+drop_broken(struct slot *s)
+{
+	if (s->is_adopted)
+		let_go(s);
+	else
+		life_drop_link(s);
+}
+
 static void
 come_up(struct slot *s)
 {
@@ -118,7 +138,11 @@ come_up(struct slot *s)
 
 	slot_change(s, SLOT_UP, 0);
 	s->was_up = true;
-	links_connect(s, f->slots, f->n_slots);
+	/* A child that is started again is linked anew.  An adopted relay has connections: better some links than none. */
+	if (links_connect(s, f->slots, f->n_slots) != OK && !s->is_adopted) {
+		life_drop_link(s);
+		return;
+	}
 	if (f->came_up || f->is_stopping || !fleet_is_all_up(f))
 		return;
 	f->came_up = true;
@@ -189,7 +213,7 @@ on_message(void *arg, struct ipc_message *m)
 	if (e == OK)
 		return;
 	log_error("%s: message %u: %s", s->name, m->type, err_text(e));
-	life_drop_link(s);
+	drop_broken(s);
 }
 
 static void
@@ -197,9 +221,12 @@ on_closed(void *arg, enum err why)
 {
 	struct slot *s = arg;
 
-	if (why != ERR_CLOSED)
+	if (why != ERR_CLOSED) {
 		log_error("%s: control link: %s", s->name, err_text(why));
-	else if (s->is_adopted)
+		drop_broken(s);
+		return;
+	}
+	if (s->is_adopted)
 		log_info("%s (pid %d) has ended", s->name, (int)s->pid);
 	life_drop_link(s);
 }
@@ -256,8 +283,8 @@ static void
 take_too_long(struct slot *s)
 {
 	if (s->state == SLOT_ADOPTING && !s->fleet->is_stopping) {
-		log_warn("%s (pid %d) does not answer and is left to itself", s->name, (int)s->pid);
-		life_drop_link(s);
+		log_warn("%s (pid %d) does not answer", s->name, (int)s->pid);
+		let_go(s);
 		return;
 	}
 	log_warn("%s (pid %d) takes too long and is killed", s->name, (int)s->pid);
@@ -274,6 +301,9 @@ life_on_timer(evutil_socket_t fd, short what, void *arg)
 	switch (s->state) {
 	case SLOT_WAITING:
 		life_start(s);
+		break;
+	case SLOT_KILLED:
+		let_go(s);
 		break;
 	case SLOT_ADOPTING:
 	case SLOT_STARTING:

@@ -8,8 +8,9 @@
 
 /*
  * Give s, and each of the slots that it talks to and that is up, the two ends of a new link.  An adopted relay is not
- * linked to gates: it gets no new connections.  A failure is logged.
+ * linked to gates: it gets no new connections.  ERR_IO, ERR_NOMEM, ERR_LIMIT, ERR_CLOSED: it is not linked to all of
+ * them (logged).
  */
-void links_connect(struct slot *s, struct slot *slots, size_t n_slots);
+MUST_CHECK enum err links_connect(struct slot *s, struct slot *slots, size_t n_slots);
 
 #endif

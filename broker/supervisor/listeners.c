@@ -224,6 +224,20 @@ open_in_folder(int dir, const char *name, const struct listeners_access *access,
 	return OK;
 }
 
+/* Can nobody but root and us replace the socket between its making and the change of its permissions? */
+static enum err
+check_folder(int dir)
+{
+	struct stat st;
+
+	if (fstat(dir, &st) != 0)
+		return ERR_IO;
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return ERR_DENIED;
+	return (st.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (st.st_mode & S_ISVTX) != 0 ? OK
+										      : ERR_DENIED;
+}
+
 enum err
 listeners_open_admin(const char *path, const struct listeners_access *access, int *out)
 {
@@ -232,7 +246,9 @@ listeners_open_admin(const char *path, const struct listeners_access *access, in
 
 	if (e != OK)
 		return e;
-	e = open_in_folder(dir, last_part(path), access, &fd);
+	e = check_folder(dir);
+	if (e == OK)
+		e = open_in_folder(dir, last_part(path), access, &fd);
 	(void)close_failed(dir, e);
 	if (e == OK)
 		*out = fd;

@@ -33,7 +33,8 @@ struct listeners_access {
 };
 
 /*
- * The admin socket at path, listening, non-blocking.  Errors as listeners_bind_unix; ERR_NOT_FOUND: no such folder.
+ * The admin socket at path, listening, non-blocking.  Errors as listeners_bind_unix; ERR_NOT_FOUND: no such folder; ERR_DENIED:
+ * others can replace what is in it.
  */
 MUST_CHECK enum err listeners_open_admin(
 	const char *path, const struct listeners_access *access, int *out);

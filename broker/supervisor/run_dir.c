@@ -19,6 +19,8 @@
 
 #define LOCK_NAME "sshbrokerd.lock"
 #define FOLDER_MODE 0755
+/* Who can read the file can lock it, too, and keep every supervisor out. */
+#define LOCK_MODE 0600
 
 /* --- the folder and its lock --- */
 
@@ -87,13 +89,17 @@ lock_file(int fd, const char *path)
 static enum err
 take_lock(int dir, const char *path, int *out)
 {
-	int fd = openat(dir, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int fd = openat(dir, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LOCK_MODE);
 	enum err e = fd >= 0 ? lock_file(fd, path) : ERR_IO;
 
-	if (fd < 0 || (e == OK && (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", getpid()) < 0))) {
+	if (fd < 0 || fchmod(fd, LOCK_MODE) != 0) {
 		log_error("run_dir %s: %s: %s", path, LOCK_NAME, strerror(errno));
 		e = ERR_IO;
 	}
+	/* The number is for people: a full disk is no reason not to start. */
+	if (e == OK && (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", getpid()) < 0))
+		log_warn("run_dir %s: %s: the process id is not in it: %s", path, LOCK_NAME,
+			strerror(errno));
 	if (e == OK)
 		*out = fd;
 	else if (fd >= 0)

@@ -114,6 +114,9 @@ admin_failure(enum err e)
 		return "there is no such folder";
 	case ERR_EXISTS:
 		return "there is something else of that name";
+	case ERR_DENIED:
+		return "others can replace what is in its folder: make the folder yours, with mode "
+		       "0755";
 	default:
 		return err_text(e);
 	}

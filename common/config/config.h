@@ -165,8 +165,8 @@ MUST_CHECK enum err config_load(
 void config_free(struct config *c);
 
 /*
- * Are the files that c names there and usable: private keys readable, sound and readable by nobody else, all host keys of
- * different types and none the user CA key, the banner a short text?  Appends a line per finding as config_parse does.
+ * Are the files that c names there and usable: private keys readable, sound and readable by nobody else, all host keys
+ * different ones and none the user CA key, the banner a short text?  Appends a line per finding as config_parse does.
  * ERR_FORMAT: findings.
  */
 MUST_CHECK enum err config_check_files(const struct config *c, struct buf *errors);

@@ -132,13 +132,6 @@ load_key(struct config_report *r, const char *path, const char *file)
 }
 
 static bool
-keys_share_type(const struct privkey *a, const struct privkey *b)
-{
-	return a != NULL && b != NULL &&
-		pubkey_type(privkey_public(a)) == pubkey_type(privkey_public(b));
-}
-
-static bool
 keys_are_equal(const struct privkey *a, const struct privkey *b)
 {
 	return a != NULL && b != NULL && pubkey_equal(privkey_public(a), privkey_public(b));
@@ -155,9 +148,8 @@ check_keys(const struct config *c, struct config_report *r)
 		snprintf(path, sizeof(path), "host_keys[%zu]", i);
 		keys[i] = load_key(r, path, c->host_keys.items[i]);
 		for (size_t j = 0; j < i; j++) {
-			if (keys_share_type(keys[i], keys[j]))
-				config_report_add(
-					r, path, "is of the same type as host_keys[%zu]", j);
+			if (keys_are_equal(keys[i], keys[j]))
+				config_report_add(r, path, "is the same key as host_keys[%zu]", j);
 		}
 		/* Who gets a host key to sign something must not get a certificate. */
 		if (keys_are_equal(keys[i], ca))

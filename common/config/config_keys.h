@@ -16,7 +16,7 @@
 	X(listen, LISTEN, LIST, "[\"0.0.0.0:22\", \"[::]:22\"]", 1, CONFIG_LISTEN_MAX, \
 		"Addresses and ports that clients connect to.") \
 	X(host_keys, PATH, LIST, CONFIG_REQUIRED, 1, CONFIG_HOST_KEYS_MAX, \
-		"Private host keys that clients see, one file per type. Relative paths begin at the folder of this file.") \
+		"Private host keys that clients see. The first of each type is used; all are announced, so that clients learn the next one before it is. Relative paths begin at the folder of this file.") \
 	X(user_ca_key, PATH, ONE, CONFIG_REQUIRED, 1, 1024, \
 		"Private key that signs the certificates for the nodes. Each node trusts its public half.") \
 	X(run_dir, PATH, ONE, "\"/run/sshbroker\"", 1, 1024, \

@@ -32,7 +32,14 @@ config_report_add(struct config_report *r, const char *path, const char *format,
 {
 	char text[2 * CONFIG_ERROR_SIZE];
 	va_list values;
-	int len = path[0] != '\0' ? snprintf(text, CONFIG_ERROR_SIZE, "%s: ", path) : 0;
+	int len;
+
+	/* Only counted: to find its line takes a walk through the text. */
+	if (r->n >= CONFIG_ERRORS_MAX) {
+		r->n++;
+		return;
+	}
+	len = path[0] != '\0' ? snprintf(text, CONFIG_ERROR_SIZE, "%s: ", path) : 0;
 
 	if (len >= CONFIG_ERROR_SIZE)
 		len = CONFIG_ERROR_SIZE - 1;

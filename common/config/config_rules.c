@@ -73,20 +73,62 @@ check_nodes(const struct config *c, size_t n_pool, struct config_report *r)
 	}
 }
 
+/* 0.0.0.0 or [::] */
+static bool
+is_every_address(const struct addr *a)
+{
+	static const uint8_t none[sizeof(a->ip)];
+
+	return memcmp(a->ip, none, a->family == 4 ? 4 : sizeof(none)) == 0;
+}
+
+/* The system would say of the second of them that it is in use, and the cause would be looked for elsewhere. */
+static void
+check_listen_pair(const struct config_listen *listen, size_t i, size_t j, struct config_report *r)
+{
+	const struct addr *a = &listen->items[i], *b = &listen->items[j];
+	char path[CONFIG_PATH_SIZE], text[ADDR_TEXT_SIZE];
+
+	if (b->port == 0 || a->port != b->port || a->family != b->family)
+		return;
+	(void)snprintf(path, sizeof(path), "listen[%zu]", j);
+	(void)addr_text(b, text);
+	if (addr_same_ip(a, b))
+		config_report_add(r, path, "%s is listen[%zu] already", text, i);
+	else if (is_every_address(a))
+		config_report_add(r, path, "%s is one of the addresses of listen[%zu]", text, i);
+	else if (is_every_address(b))
+		config_report_add(r, path, "%s has listen[%zu] among its addresses", text, i);
+}
+
 static void
 check_listen(const struct config_listen *listen, struct config_report *r)
 {
-	char path[CONFIG_PATH_SIZE], text[ADDR_TEXT_SIZE];
-
 	for (size_t j = 1; j < listen->n; j++) {
-		for (size_t i = 0; i < j; i++) {
-			const struct addr *a = &listen->items[i], *b = &listen->items[j];
+		for (size_t i = 0; i < j; i++)
+			check_listen_pair(listen, i, j, r);
+	}
+}
 
-			if (b->port == 0 || a->port != b->port || !addr_same_ip(a, b))
-				continue;
-			snprintf(path, sizeof(path), "listen[%zu]", j);
-			config_report_add(
-				r, path, "%s is listen[%zu] already", addr_text(b, text), i);
+/* With a user in common, one role that was taken over can stop the other, and read what it may read. */
+static void
+check_users(const struct config *c, struct config_report *r)
+{
+	const struct {
+		const char *path, *user;
+	} roles[] = {
+		{"roles.director_user", c->roles.director_user},
+		{"roles.keyholder_user", c->roles.keyholder_user},
+		{"roles.gate_user", c->roles.gate_user},
+		{"roles.relay_user", c->roles.relay_user},
+	};
+
+	for (size_t j = 1; j < ARRAY_LEN(roles); j++) {
+		for (size_t i = 0; i < j; i++) {
+			if (same_text(roles[i].user, roles[j].user))
+				config_report_add(r, roles[j].path,
+					"\"%s\" is %s already: each role needs a user of its own",
+					roles[j].user, roles[i].path);
 		}
 	}
 }
@@ -95,6 +137,7 @@ void
 config_check_names(const struct config *c, struct config_report *r)
 {
 	check_listen(&c->listen, r);
+	check_users(c, r);
 	for (size_t i = 0; i < c->pools.n; i++)
 		check_nodes(c, i, r);
 }

@@ -130,6 +130,19 @@ collect_fds(struct msghdr *m, int fds[IPC_FDS_PENDING_MAX])
 	return n_fds;
 }
 
+/*
+ * A peer may be captured.  A TCP socket that lingers would make us wait when we close it, until its data are taken or the
+ * time is over that the peer has set; that it does not block changes nothing.  Other descriptors have no such option.
+ */
+static void
+forbid_lingering(const int *fds, size_t n_fds)
+{
+	static const struct linger off;
+
+	for (size_t i = 0; i < n_fds; i++)
+		(void)setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+}
+
 static enum err
 read_failed(struct ipc *l)
 {
@@ -165,6 +178,7 @@ receive(struct ipc *l, size_t *n)
 	if (got < 0)
 		return read_failed(l);
 	n_fds = collect_fds(&m, fds);
+	forbid_lingering(fds, n_fds);
 	e = frame_reader_add(&l->in, (size_t)got, fds, n_fds);
 	if (e != OK)
 		return e;

@@ -18,6 +18,7 @@
 #define IPC_VERSION 1
 #define IPC_BODY_MAX ((size_t)4 * 1024 * 1024) /* one frame */
 #define IPC_QUEUE_MAX ((size_t)16 * 1024 * 1024) /* frames that wait for the peer to read */
+#define IPC_QUEUE_FRAMES_MAX ((size_t)64 * 1024)
 #define IPC_QUEUE_FDS_MAX 1024 /* descriptors in them */
 #define IPC_FRAMES_PER_TURN 16 /* delivered, so that a busy peer cannot keep the others waiting */
 #define IPC_FDS_MAX 32 /* descriptors in one frame */

@@ -40,6 +40,8 @@ drop_first(struct outbox *o)
 	o->first = f->next;
 	if (o->first == NULL)
 		o->last = NULL;
+	o->n_frames--;
+	o->n_fds -= f->n_fds;
 	frame_free(f);
 }
 
@@ -145,7 +147,7 @@ outbox_add(struct outbox *o, uint16_t type, struct span body, const int *fds, si
 
 	if (body.len > IPC_BODY_MAX || n_fds > IPC_FDS_MAX ||
 		body.len + FRAME_HEADER_SIZE > IPC_QUEUE_MAX - o->n_bytes ||
-		n_fds > IPC_QUEUE_FDS_MAX - o->n_fds)
+		o->n_frames == IPC_QUEUE_FRAMES_MAX || n_fds > IPC_QUEUE_FDS_MAX - o->n_fds)
 		return ERR_LIMIT;
 	e = frame_new(type, body, fds, n_fds, &f);
 	if (e != OK)
@@ -156,6 +158,7 @@ outbox_add(struct outbox *o, uint16_t type, struct span body, const int *fds, si
 		o->last->next = f;
 	o->last = f;
 	o->n_bytes += f->len;
+	o->n_frames++;
 	o->n_fds += n_fds;
 	return OK;
 }

@@ -12,7 +12,8 @@ struct frame;
 struct outbox {
 	struct frame *first, *last;
 	size_t n_bytes; /* not yet written */
-	size_t n_fds; /* not yet sent */
+	size_t n_frames;
+	size_t n_fds;
 };
 
 /*

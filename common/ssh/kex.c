@@ -3,8 +3,6 @@
  */
 #include "common/ssh/kex.h"
 
-#include "common/ssh/wire.h"
-
 #include <assert.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -17,6 +15,8 @@
 /* What a Diffie-Hellman exponent must at least be good for, and the least bits that are set in a sound value, in bits. */
 #define STRENGTH_MIN 256
 #define BITS_SET_MIN 4
+/* The written form of a pair. */
+#define PAIR_DER_MAX 4096
 
 struct kex {
 	enum kex_method method;
@@ -136,18 +136,20 @@ take_public(struct kex *k)
 	return k->public_bytes != NULL ? OK : ERR_NOMEM;
 }
 
-enum err
-kex_new(enum kex_method method, size_t need, struct kex **out)
+/* Takes pair, which may be NULL. */
+static enum err
+make(enum kex_method method, EVP_PKEY *pair, struct kex **out)
 {
 	struct kex *k = calloc(1, sizeof(*k));
-	enum err e = ERR_CRYPTO;
+	enum err e = pair != NULL ? OK : ERR_CRYPTO;
 
-	assert(method > KEX_NONE && method < KEX_METHOD_COUNT);
-	if (k == NULL)
+	if (k == NULL) {
+		EVP_PKEY_free(pair);
 		return ERR_NOMEM;
+	}
 	k->method = method;
-	k->pair = generate(&methods[method], need);
-	if (k->pair != NULL)
+	k->pair = pair;
+	if (e == OK)
 		e = take_public(k);
 	if (e != OK) {
 		kex_free(k);
@@ -155,6 +157,64 @@ kex_new(enum kex_method method, size_t need, struct kex **out)
 	}
 	*out = k;
 	return OK;
+}
+
+enum err
+kex_new(enum kex_method method, size_t need, struct kex **out)
+{
+	assert(method > KEX_NONE && method < KEX_METHOD_COUNT);
+	return make(method, generate(&methods[method], need), out);
+}
+
+enum err
+kex_write(const struct kex *k, struct buf *out)
+{
+	unsigned char *der = NULL;
+	int len = i2d_PrivateKey(k->pair, &der);
+	enum err e;
+
+	if (len <= 0)
+		return ERR_CRYPTO;
+	e = wire_put_string(out, span_of(der, (size_t)len));
+	OPENSSL_clear_free(der, (size_t)len);
+	return e;
+}
+
+/* A pair in another group would be used with the values of this one. */
+static bool
+is_in_group(EVP_PKEY *pair, const struct method *m)
+{
+	char name[sizeof("modp_4096")] = "";
+	size_t len = 0;
+
+	if (EVP_PKEY_is_a(pair, m->key_type) != 1)
+		return false;
+	if (is_dh(m))
+		return EVP_PKEY_get_group_name(pair, name, sizeof(name), &len) == 1 &&
+			strcmp(name, m->group) == 0;
+	/* Points of different curves have different lengths. */
+	return EVP_PKEY_get_octet_string_param(
+		       pair, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, NULL, 0, &len) == 1 &&
+		len == m->public_len;
+}
+
+enum err
+kex_read(struct wire_reader *r, enum kex_method method, struct kex **out)
+{
+	const unsigned char *at;
+	struct span der;
+	EVP_PKEY *pair;
+
+	assert(method > KEX_NONE && method < KEX_METHOD_COUNT);
+	if (wire_get_string_max(r, PAIR_DER_MAX, &der) != OK || der.len == 0)
+		return ERR_FORMAT;
+	at = der.ptr;
+	pair = d2i_AutoPrivateKey(NULL, &at, (long)der.len);
+	if (pair == NULL || at != der.ptr + der.len || !is_in_group(pair, &methods[method])) {
+		EVP_PKEY_free(pair);
+		return ERR_FORMAT;
+	}
+	return make(method, pair, out);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/span.h"
+#include "common/ssh/wire.h"
 
 enum kex_method {
 	KEX_NONE = 0,
@@ -41,6 +42,10 @@ struct kex;
 MUST_CHECK enum err kex_new(enum kex_method method, size_t need, struct kex **out);
 /* Wipes the private half. */
 void kex_free(struct kex *k);
+/* The pair, written to go on with it in another process.  It holds the private half: wipe what you put it into. */
+MUST_CHECK enum err kex_write(const struct kex *k, struct buf *out);
+/* What kex_write() wrote for this method.  *out is owned.  ERR_FORMAT. */
+MUST_CHECK enum err kex_read(struct wire_reader *r, enum kex_method method, struct kex **out);
 /*
  * Our public value, borrowed from k: what stands inside the string (Q_C or Q_S) or the mpint (e or f) that carries it in
  * messages and in the exchange hash.  With a mpint's leading zero byte where it needs one, both are written alike.

@@ -106,6 +106,11 @@ size_t transport_need(const struct transport *t);
 bool transport_waits_for_signature(const struct transport *t);
 
 /*
+ * What TRANSPORT_EVENT_SIGN said, once more: for a leg that was read back.  ERR_BAD_STATE: it waits for no signature.
+ */
+MUST_CHECK enum err transport_to_sign(const struct transport *t, struct transport_exchange *out);
+
+/*
  * Answer to TRANSPORT_EVENT_SIGN: the host key blob and the signature blob.  The exchange goes on.  Errors as
  * transport_step().
  */

@@ -97,6 +97,13 @@ void transport_restart_deflate(struct transport *t);
 /* Put the inflated payload in the place of the packet's.  Errors are final (transport_fail). */
 MUST_CHECK enum err transport_inflate(struct transport *t, struct packet *p);
 
+/*
+ * A key exchange under way, in the written form of a leg (transport_state_kex.c).  Reading sets the state, too; ERR_FORMAT:
+ * malformed, or no state that a leg can be in.
+ */
+MUST_CHECK enum err transport_exchange_write(const struct transport *t, struct buf *out);
+MUST_CHECK enum err transport_exchange_read(struct wire_reader *r, struct transport *t);
+
 /* Key exchange (transport_kex.c).  The payloads are whole packets of that type; errors are final (transport_fail). */
 MUST_CHECK enum err transport_send_kexinit(struct transport *t);
 MUST_CHECK enum err transport_on_kexinit(struct transport *t, const struct packet *p);
@@ -106,6 +113,8 @@ MUST_CHECK enum err transport_on_kex_reply(struct transport *t, struct span payl
 MUST_CHECK enum err transport_on_newkeys(
 	struct transport *t, struct span payload, struct transport_event *event);
 MUST_CHECK enum err transport_on_ext_info(struct transport *t, struct span payload);
+/* What both KEXINITs, which t->exchange has, come to.  Errors are final (transport_fail). */
+MUST_CHECK enum err transport_choose(struct transport *t, const struct kexinit *peer);
 void transport_exchange_free(struct exchange *x);
 
 #endif

@@ -156,8 +156,8 @@ settle_extensions(struct transport *t, const struct kexinit *peer, uint32_t seq)
 	return OK;
 }
 
-static enum err
-choose(struct transport *t, const struct kexinit *peer)
+enum err
+transport_choose(struct transport *t, const struct kexinit *peer)
 {
 	bool is_server = t->config->role == TRANSPORT_SERVER;
 	struct exchange *x = t->exchange;
@@ -236,7 +236,7 @@ transport_on_kexinit(struct transport *t, const struct packet *p)
 	e = buf_append_span(&t->exchange->peer_kexinit, p->payload);
 	if (e != OK)
 		return fail_internal(t, e);
-	e = choose(t, &peer);
+	e = transport_choose(t, &peer);
 	if (e != OK)
 		return e;
 	t->state = TRANSPORT_KEX;
@@ -287,10 +287,19 @@ transport_on_kex_init(struct transport *t, struct span payload, struct transport
 		return fail_internal(t, e);
 	t->state = TRANSPORT_SIGN;
 	event->kind = TRANSPORT_EVENT_SIGN;
-	event->exchange.method = x->choice.method;
-	event->exchange.host_key_alg = x->choice.host_key_alg;
-	fill_transcript(
-		t, buf_span(&x->peer_public), kex_public(x->kex), &event->exchange.transcript);
+	return transport_to_sign(t, &event->exchange);
+}
+
+enum err
+transport_to_sign(const struct transport *t, struct transport_exchange *out)
+{
+	const struct exchange *x = t->exchange;
+
+	if (t->state != TRANSPORT_SIGN)
+		return ERR_BAD_STATE;
+	out->method = x->choice.method;
+	out->host_key_alg = x->choice.host_key_alg;
+	fill_transcript(t, buf_span(&x->peer_public), kex_public(x->kex), &out->transcript);
 	return OK;
 }
 

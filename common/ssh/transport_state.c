@@ -1,8 +1,8 @@
 /*
  * The written form of a leg.
  *
- * version, role, phase; both packet streams with their keys; flags; names; the session id; what is sealed and not
- * yet written to the peer.  A state holds no key exchange under way: the version number leaves room for one that does.
+ * version, role, phase; both packet streams with their keys; flags; names; the session id; the key exchange under way, if
+ * one is, with what waits for its end (transport_state_kex.c); what is sealed and not yet written to the peer.
  */
 #include "common/ssh/transport_state.h"
 
@@ -76,7 +76,8 @@ transport_state_write(const struct transport *t, struct buf *out)
 
 	if (t->state == TRANSPORT_DEAD)
 		return ERR_BAD_STATE;
-	if (t->state != TRANSPORT_OPEN || t->exchange != NULL)
+	/* Before the first key exchange is over there is nothing yet that would be worth it. */
+	if (t->in.cipher == NULL)
 		return ERR_AGAIN;
 	/* What a stream has seen cannot be written out; after a key exchange it has seen nothing. */
 	if (t->inflate != NULL || t->deflate != NULL)
@@ -85,6 +86,8 @@ transport_state_write(const struct transport *t, struct buf *out)
 	e = write_head(t, out);
 	if (e == OK)
 		e = write_names(t, out);
+	if (e == OK)
+		e = transport_exchange_write(t, out);
 	if (e == OK)
 		e = wire_put_string(out, buf_span(&t->out));
 	if (e != OK)
@@ -187,12 +190,12 @@ transport_state_read(
 	if (t == NULL)
 		return ERR_NOMEM;
 	t->config = config;
-	t->state = TRANSPORT_OPEN;
-	t->clear = true;
 	transport_init_queues(t);
 	e = read_head(&r, t);
 	if (e == OK)
 		e = read_names(&r, t);
+	if (e == OK)
+		e = transport_exchange_read(&r, t);
 	if (e == OK && (wire_get_string_max(&r, t->out.max, &pending) != OK || wire_end(&r) != OK))
 		e = ERR_FORMAT;
 	if (e == OK)

@@ -2,8 +2,8 @@
  * broker/keyholder: what captured gates and relays can say, in any order, on top of honest logins.
  *
  * Input: steps of {u8 who, u8 what, u16 length, bytes}.  what is a message number with the bytes as its body, or one of
- * the honest steps of gate 0 below.  Every request has one answer of the right form, and no proof is ever given but for
- * the honest step that signs.
+ * the honest steps of gate 0 below.  The cookie of a KEX_SIGN gets the asker's word, which no input could guess.  Every
+ * request has one answer of the right form, and no proof is ever given but for the honest step that signs.
  */
 #include "broker/keyholder/requests.h"
 #include "common/ssh/auth_msg.h"
@@ -12,6 +12,7 @@
 
 #define STEP_HEADER_SIZE 4
 #define SESSIONS_MAX 8
+#define KEXINIT_MAX 1024
 #define HONEST_CONN 1
 
 enum { STEP_HONEST_KEX = 1, STEP_HONEST_OFFER = 2, STEP_HONEST_PROOF = 3, STEP_LATER = 4 };
@@ -98,11 +99,58 @@ hand_in(struct core *c, const struct role_peer *peer, uint16_t type, struct span
 	else
 		assert(type == MSG_CONN_MOVED || type == MSG_CONN_FORGET || e != OK);
 	e = e == OK ? r.err : e;
-	assert(sessions_count(c->sessions) <= SESSIONS_MAX);
+	/* At two gates, and at the relays. */
+	assert(sessions_count(c->sessions) <= 3 * SESSIONS_MAX);
 	if (peer->kind == ROLE_RELAY && (type == MSG_OFFER || type == MSG_PROVE))
 		assert(e != OK);
 	reply_clear(&r);
 	return e;
+}
+
+/* The same message as an honest gate would have sent it. */
+static struct msg_kex_sign
+with_word(const struct core *c, const struct role_peer *peer, const struct msg_kex_sign *m,
+	uint8_t kexinit[KEXINIT_MAX])
+{
+	struct fresh_query q = core_fresh_query(c, peer);
+	struct msg_kex_sign out = *m;
+	size_t start = 1 + KEXINIT_COOKIE_START_SIZE;
+	size_t rest = m->server_kexinit.len > 0 ? m->server_kexinit.len - 1 : 0;
+
+	if (m->server_kexinit.len == 0 || start + rest > KEXINIT_MAX)
+		return out;
+	kexinit[0] = m->server_kexinit.ptr[0];
+	assert(fresh_word(&q, kexinit + 1) == OK);
+	memcpy(kexinit + start, m->server_kexinit.ptr + 1, rest);
+	out.server_kexinit = span_of(kexinit, start + rest);
+	return out;
+}
+
+static void
+hand_in_kex(struct core *c, const struct role_peer *peer, struct span body)
+{
+	uint8_t kexinit[KEXINIT_MAX];
+	bool was_known, is_new;
+	struct msg_kex_sign m;
+	struct buf fresh = {0};
+
+	if (message_decode(msg_kex_sign_fields, body, &m) != OK) {
+		(void)hand_in(c, peer, MSG_KEX_SIGN, body);
+		return;
+	}
+	was_known = sessions_find(c->sessions, m.conn) != NULL;
+	m = with_word(c, peer, &m, kexinit);
+	assert(message_encode(msg_kex_sign_fields, &m, &fresh) == OK);
+	(void)hand_in(c, peer, MSG_KEX_SIGN, buf_span(&fresh));
+	buf_clear(&fresh);
+	/* What made a connection makes no second one. */
+	is_new = !was_known && sessions_find(c->sessions, m.conn) != NULL;
+	m.conn = ~m.conn;
+	if (!is_new || sessions_find(c->sessions, m.conn) != NULL)
+		return;
+	assert(message_encode(msg_kex_sign_fields, &m, &fresh) == OK);
+	assert(hand_in(c, peer, MSG_KEX_SIGN, buf_span(&fresh)) != OK);
+	buf_clear(&fresh);
 }
 
 static enum err
@@ -134,6 +182,9 @@ honest_kex(struct core *c)
 		.secret = span_of(secret, sizeof(secret)),
 	};
 
+	uint8_t fresh[KEXINIT_MAX];
+
+	m = with_word(c, &peers[0], &m, fresh);
 	(void)honest(c, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
 }
 
@@ -197,6 +248,9 @@ step(struct core *c, uint64_t *now, const uint8_t *header, struct span body)
 		break;
 	case STEP_HONEST_PROOF:
 		honest_proof(c);
+		break;
+	case MSG_KEX_SIGN:
+		hand_in_kex(c, peer, body);
 		break;
 	case STEP_LATER:
 		*now += 60;

@@ -28,6 +28,7 @@ static void
 use(struct transport *t, struct span from_peer)
 {
 	uint8_t *bytes = malloc(from_peer.len + 1), payload[20] = {94};
+	struct transport_exchange exchange;
 	struct transport_event event;
 	size_t used, at = 0;
 	enum err e = OK;
@@ -39,6 +40,8 @@ use(struct transport *t, struct span from_peer)
 		if (e == OK)
 			at += used;
 	}
+	if (transport_to_sign(t, &exchange) == OK)
+		(void)!transport_signed(t, from_peer, from_peer);
 	e = transport_send(t, span_of(payload, sizeof(payload)));
 	assert(e == OK || e == ERR_CLOSED || e == ERR_LIMIT);
 	if (transport_rekey(t) == OK)

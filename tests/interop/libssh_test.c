@@ -21,16 +21,32 @@ struct algorithms {
 	const char *kex;
 	const char *host_key;
 	const char *cipher;
+	const char *mac; /* NULL: the cipher needs none, and gets the default */
 };
 
 static const struct algorithms cases[] = {
-	{"curve25519-sha256", "ssh-ed25519", "chacha20-poly1305@openssh.com"},
-	{"curve25519-sha256@libssh.org", "rsa-sha2-512", "aes256-gcm@openssh.com"},
-	{"ecdh-sha2-nistp256", "ecdsa-sha2-nistp256", "aes128-gcm@openssh.com"},
-	{"ecdh-sha2-nistp384", "ecdsa-sha2-nistp384", "aes256-gcm@openssh.com"},
-	{"ecdh-sha2-nistp521", "ecdsa-sha2-nistp521", "aes128-gcm@openssh.com"},
-	{"curve25519-sha256", "rsa-sha2-256", "chacha20-poly1305@openssh.com"},
+	{"curve25519-sha256", "ssh-ed25519", "chacha20-poly1305@openssh.com", NULL},
+	{"curve25519-sha256@libssh.org", "rsa-sha2-512", "aes256-gcm@openssh.com", NULL},
+	{"ecdh-sha2-nistp256", "ecdsa-sha2-nistp256", "aes128-gcm@openssh.com", NULL},
+	{"ecdh-sha2-nistp384", "ecdsa-sha2-nistp384", "aes256-gcm@openssh.com", NULL},
+	{"ecdh-sha2-nistp521", "ecdsa-sha2-nistp521", "aes128-gcm@openssh.com", NULL},
+	{"curve25519-sha256", "rsa-sha2-256", "chacha20-poly1305@openssh.com", NULL},
+	{"diffie-hellman-group14-sha256", "ssh-ed25519", "aes128-ctr", "hmac-sha2-256"},
+	{"diffie-hellman-group16-sha512", "ssh-ed25519", "aes256-ctr", "hmac-sha2-512"},
+	{"diffie-hellman-group14-sha256", "rsa-sha2-512", "aes192-ctr",
+		"hmac-sha2-256-etm@openssh.com"},
+	{"diffie-hellman-group16-sha512", "ecdsa-sha2-nistp256", "aes128-ctr",
+		"hmac-sha2-512-etm@openssh.com"},
+	{"curve25519-sha256", "ssh-ed25519", "aes192-ctr", "hmac-sha2-512"},
+	{"curve25519-sha256", "ssh-ed25519", "aes256-ctr", "hmac-sha2-256-etm@openssh.com"},
 };
+
+/* For the peer's configuration: one MAC where one is needed, else one that must not matter. */
+static const char *
+mac_of(const struct algorithms *a)
+{
+	return a->mac != NULL ? a->mac : "hmac-sha2-256";
+}
 
 /* In the child, where libssh plays the peer: a failure is an exit status, with words. */
 static void
@@ -63,6 +79,8 @@ client_session(const struct algorithms *a, uint64_t rekey_bytes, int fd)
 	set(s, SSH_OPTIONS_HOSTKEYS, a->host_key);
 	set(s, SSH_OPTIONS_CIPHERS_C_S, a->cipher);
 	set(s, SSH_OPTIONS_CIPHERS_S_C, a->cipher);
+	set(s, SSH_OPTIONS_HMAC_C_S, mac_of(a));
+	set(s, SSH_OPTIONS_HMAC_S_C, mac_of(a));
 	set(s, SSH_OPTIONS_FD, &fd);
 	if (rekey_bytes != 0)
 		set(s, SSH_OPTIONS_REKEY_DATA, &rekey_bytes);
@@ -152,7 +170,9 @@ server_session(const struct peer_folder *f, const struct algorithms *a, int fd)
 			ssh_bind_options_set(b, SSH_BIND_OPTIONS_HOSTKEY_ALGORITHMS, a->host_key) ==
 				0 &&
 			ssh_bind_options_set(b, SSH_BIND_OPTIONS_CIPHERS_C_S, a->cipher) == 0 &&
-			ssh_bind_options_set(b, SSH_BIND_OPTIONS_CIPHERS_S_C, a->cipher) == 0,
+			ssh_bind_options_set(b, SSH_BIND_OPTIONS_CIPHERS_S_C, a->cipher) == 0 &&
+			ssh_bind_options_set(b, SSH_BIND_OPTIONS_HMAC_C_S, mac_of(a)) == 0 &&
+			ssh_bind_options_set(b, SSH_BIND_OPTIONS_HMAC_S_C, mac_of(a)) == 0,
 		"options", b);
 	need(ssh_bind_accept_fd(b, s, fd) == SSH_OK, "ssh_bind_accept_fd", b);
 	ssh_bind_free(b);
@@ -197,7 +217,8 @@ talk_to_libssh(const struct algorithms *a, enum transport_role role, uint64_t re
 	struct talk k = {.config = {.role = role,
 				 .kex = a->kex,
 				 .host_keys = a->host_key,
-				 .ciphers = a->cipher},
+				 .ciphers = a->cipher,
+				 .macs = a->mac},
 		.host_key = leg_host_key(a->host_key),
 		.user_key = leg_host_key("ssh-ed25519"),
 		.user = "someone",
@@ -230,8 +251,8 @@ talk_to_libssh(const struct algorithms *a, enum transport_role role, uint64_t re
 	(void)close(k.fd);
 	status = peer_wait(pid);
 	peer_folder_remove(&f);
-	cr_assert(ok && status == 0, "%s %s %s: %s, libssh's status is %d", a->kex, a->host_key,
-		a->cipher, k.failure, status);
+	cr_assert(ok && status == 0, "%s %s %s %s: %s, libssh's status is %d", a->kex, a->host_key,
+		a->cipher, mac_of(a), k.failure, status);
 	n_keys = k.n_keys;
 	talk_end(&k);
 	return n_keys;

@@ -19,17 +19,33 @@ struct algorithms {
 	const char *kex;
 	const char *host_key;
 	const char *cipher;
+	const char *mac; /* NULL: the cipher needs none, and gets the default */
 };
 
 /* Each algorithm alone, and each only once or twice: what they do together is tested in memory. */
 static const struct algorithms cases[] = {
-	{"curve25519-sha256", "ssh-ed25519", "chacha20-poly1305@openssh.com"},
-	{"curve25519-sha256@libssh.org", "rsa-sha2-512", "aes256-gcm@openssh.com"},
-	{"ecdh-sha2-nistp256", "ecdsa-sha2-nistp256", "aes128-gcm@openssh.com"},
-	{"ecdh-sha2-nistp384", "ecdsa-sha2-nistp384", "aes256-gcm@openssh.com"},
-	{"ecdh-sha2-nistp521", "ecdsa-sha2-nistp521", "aes128-gcm@openssh.com"},
-	{"curve25519-sha256", "rsa-sha2-256", "chacha20-poly1305@openssh.com"},
+	{"curve25519-sha256", "ssh-ed25519", "chacha20-poly1305@openssh.com", NULL},
+	{"curve25519-sha256@libssh.org", "rsa-sha2-512", "aes256-gcm@openssh.com", NULL},
+	{"ecdh-sha2-nistp256", "ecdsa-sha2-nistp256", "aes128-gcm@openssh.com", NULL},
+	{"ecdh-sha2-nistp384", "ecdsa-sha2-nistp384", "aes256-gcm@openssh.com", NULL},
+	{"ecdh-sha2-nistp521", "ecdsa-sha2-nistp521", "aes128-gcm@openssh.com", NULL},
+	{"curve25519-sha256", "rsa-sha2-256", "chacha20-poly1305@openssh.com", NULL},
+	{"diffie-hellman-group14-sha256", "ssh-ed25519", "aes128-ctr", "hmac-sha2-256"},
+	{"diffie-hellman-group16-sha512", "ssh-ed25519", "aes256-ctr", "hmac-sha2-512"},
+	{"diffie-hellman-group14-sha256", "rsa-sha2-512", "aes192-ctr",
+		"hmac-sha2-256-etm@openssh.com"},
+	{"diffie-hellman-group16-sha512", "ecdsa-sha2-nistp256", "aes128-ctr",
+		"hmac-sha2-512-etm@openssh.com"},
+	{"curve25519-sha256", "ssh-ed25519", "aes192-ctr", "hmac-sha2-512"},
+	{"curve25519-sha256", "ssh-ed25519", "aes256-ctr", "hmac-sha2-256-etm@openssh.com"},
 };
+
+/* For the peer's configuration: one MAC where one is needed, else one that must not matter. */
+static const char *
+mac_of(const struct algorithms *a)
+{
+	return a->mac != NULL ? a->mac : "hmac-sha2-256";
+}
 
 static void
 print_log(const struct peer_folder *f)
@@ -60,8 +76,8 @@ write_sshd_files(const struct peer_folder *f, const struct algorithms *a, const 
 	(void)snprintf(text, sizeof(text),
 		"HostKey %s/host_key\nAuthorizedKeysFile %s/authorized_keys\nStrictModes no\n"
 		"UsePAM no\nPermitRootLogin prohibit-password\nPrintMotd no\nLogLevel DEBUG2\n"
-		"KexAlgorithms %s\nHostKeyAlgorithms %s\nCiphers %s\nRekeyLimit %s\n",
-		f->path, f->path, a->kex, a->host_key, a->cipher, rekey_limit);
+		"KexAlgorithms %s\nHostKeyAlgorithms %s\nCiphers %s\nMACs %s\nRekeyLimit %s\n",
+		f->path, f->path, a->kex, a->host_key, a->cipher, mac_of(a), rekey_limit);
 	peer_folder_write(f, "sshd_config", span_str(text), false);
 }
 
@@ -75,7 +91,8 @@ talk_to_sshd(const struct algorithms *a, const char *rekey_limit, size_t rekey_e
 	struct talk k = {.config = {.role = TRANSPORT_CLIENT,
 				 .kex = a->kex,
 				 .host_keys = a->host_key,
-				 .ciphers = a->cipher},
+				 .ciphers = a->cipher,
+				 .macs = a->mac},
 		.user_key = user_key(),
 		.user = peer_user(),
 		.n_bytes = DATA_SIZE,
@@ -95,7 +112,7 @@ talk_to_sshd(const struct algorithms *a, const char *rekey_limit, size_t rekey_e
 	if (!ok)
 		print_log(&f);
 	peer_folder_remove(&f);
-	cr_assert(ok, "%s %s %s: %s", a->kex, a->host_key, a->cipher, k.failure);
+	cr_assert(ok, "%s %s %s %s: %s", a->kex, a->host_key, a->cipher, mac_of(a), k.failure);
 	cr_assert_str_eq(transport_host_key_alg(k.t), a->host_key);
 	n_keys = k.n_keys;
 	talk_end(&k);
@@ -149,10 +166,11 @@ data_came_back(const struct peer_folder *f)
 static pid_t
 start_ssh(const struct peer_folder *f, const struct algorithms *a, unsigned port, const char *rekey)
 {
-	char options[8][160], user[64];
+	char options[9][160], user[64];
 	char *argv[] = {"/usr/bin/ssh", "-vv", "-F", "none", "-T", "-o", options[0], "-o",
 		options[1], "-o", options[2], "-o", options[3], "-o", options[4], "-o", options[5],
-		"-o", options[6], "-o", options[7], "-o", "BatchMode=yes", user, "cat", NULL};
+		"-o", options[6], "-o", options[7], "-o", options[8], "-o", "BatchMode=yes", user,
+		"cat", NULL};
 
 	(void)snprintf(options[0], sizeof(options[0]), "KexAlgorithms=%s", a->kex);
 	(void)snprintf(options[1], sizeof(options[1]), "HostKeyAlgorithms=%s", a->host_key);
@@ -163,6 +181,7 @@ start_ssh(const struct peer_folder *f, const struct algorithms *a, unsigned port
 	(void)snprintf(options[5], sizeof(options[5]), "Port=%u", port);
 	(void)snprintf(options[6], sizeof(options[6]), "StrictHostKeyChecking=yes");
 	(void)snprintf(options[7], sizeof(options[7]), "IdentityAgent=none");
+	(void)snprintf(options[8], sizeof(options[8]), "MACs=%s", mac_of(a));
 	(void)snprintf(user, sizeof(user), "someone@127.0.0.1");
 	return peer_start(f, argv, "data", "back");
 }
@@ -188,7 +207,8 @@ ssh_talks_to_us(const struct algorithms *a, const char *rekey_limit, size_t reke
 	struct talk k = {.config = {.role = TRANSPORT_SERVER,
 				 .kex = a->kex,
 				 .host_keys = a->host_key,
-				 .ciphers = a->cipher},
+				 .ciphers = a->cipher,
+				 .macs = a->mac},
 		.host_key = leg_host_key(a->host_key),
 		.rekey_every = rekey_every};
 	struct peer_folder f;
@@ -212,8 +232,8 @@ ssh_talks_to_us(const struct algorithms *a, const char *rekey_limit, size_t reke
 		print_log(&f);
 	came_back = data_came_back(&f);
 	peer_folder_remove(&f);
-	cr_assert(ok && status == 0, "%s %s %s: %s, ssh's status is %d", a->kex, a->host_key,
-		a->cipher, k.failure, status);
+	cr_assert(ok && status == 0, "%s %s %s %s: %s, ssh's status is %d", a->kex, a->host_key,
+		a->cipher, mac_of(a), k.failure, status);
 	cr_assert(came_back);
 	n_keys = k.n_keys;
 	talk_end(&k);

@@ -299,6 +299,12 @@ rig_free(struct rig *r)
 	free(r);
 }
 
+struct transport *
+rig_leg(struct rig *r, const struct rig_peer *p)
+{
+	return r->legs[p == rig_ssh(r) ? SIDE_CLIENT : SIDE_NODE];
+}
+
 struct rig_peer *
 rig_ssh(struct rig *r)
 {

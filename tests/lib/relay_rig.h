@@ -40,6 +40,9 @@ struct process *rig_process(struct rig *r);
 struct connection *rig_connection(struct rig *r);
 uint64_t rig_id(const struct rig *r);
 
+/* The broker's leg towards that peer, before the hand-over. */
+struct transport *rig_leg(struct rig *r, const struct rig_peer *p);
+
 /* Hand over what rig_new() made; what the peers have sent before is handed over undecrypted. */
 void rig_hand_over(struct rig *r);
 /* Send the relay a message from the gate, with the sockets or without. */

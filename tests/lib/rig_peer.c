@@ -174,7 +174,7 @@ peer_write(struct rig_peer *p)
 	struct buf *out = transport_out(p->t);
 	ssize_t n;
 
-	if (p->fd < 0 || out->len == 0)
+	if (p->fd < 0 || out->len == 0 || p->is_silent)
 		return false;
 	n = send(p->fd, buf_span(out).ptr, next_cut(p, out->len), MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0 && errno == EAGAIN)

@@ -28,6 +28,7 @@ struct rig_peer {
 	bool is_reset;
 	bool said_goodbye; /* takes nothing that comes */
 	bool is_stalled; /* reads nothing */
+	bool is_silent; /* writes nothing */
 	bool is_keeping; /* payloads go to got; else they are only counted and hashed */
 	bool rekeys; /* begins key exchanges when its keys are used up */
 	uint64_t hash; /* over all payloads, in order */

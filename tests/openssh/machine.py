@@ -4,7 +4,6 @@ Runs as root and as the first process of private network, mount and process name
 script runs on the node, as its author meant it: client and server see the same files.  Its sshd is sshd_program, which asks
 us for a broker in front of each sshd that it starts.
 """
-import base64
 import fcntl
 import getopt
 import hashlib
@@ -33,6 +32,7 @@ UID = 5001
 NODE = "/run/node"  # the node's folder, as the node sees it
 OBJ = f"{NODE}/obj"
 SSHD = "/usr/sbin/sshd"
+SSHD_OPTIONS = "46C:E:DQRTb:c:def:g:h:ik:o:p:qrtu:"
 # sshd -i sees no address where a script runs it; behind the broker it sees one that no script knows.
 BROKER_ADDRESS, NODE_ADDRESS = "192.0.2.1", "192.0.2.2"
 PORT_SHIFT = 10000  # from a script's port, where the broker listens, to its sshd's own
@@ -73,6 +73,8 @@ class Node(Sshd):
         for name in PROGRAMS:
             (self.folder / "obj" / name).symlink_to(table.REGRESS / name)
         os.chown(self.folder / "obj", UID, UID)
+        # A script whose telnet is not there passes all the same.
+        self.run("ln", "-s", table.REGRESS / "netcat", "/usr/local/bin/telnet")
 
     def enter(self, *argv):
         return ["nsenter", "--target", self.first, "--mount", "--pid", "--uts", "--", *map(str, argv)]
@@ -133,7 +135,7 @@ class Runner:
     def __init__(self, folder, node):
         self.folder, self.node = folder, node
         self.ca = keys.make_key(folder, "ca")
-        self.brokers, self.inetds = {}, {}
+        self.brokers, self.inetds, self.n_brokers = {}, {}, 0
         node.write(HELPER, proc.program("sshbroker-principals").read_bytes(), mode=0o755)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(node.folder / "runner.sock"))
@@ -153,7 +155,7 @@ class Runner:
                 s.sendall(json.dumps(answer).encode())
 
     def _answer(self, args, inetd, env):
-        config = dict(getopt.getopt(args, "46C:E:DQRTb:c:def:g:h:ik:o:p:qrtu:")[0])["-f"]
+        config = dict(getopt.getopt(args, SSHD_OPTIONS)[0])["-f"]
         options = [word for word in without(args, "-i", "-E") if word]
         values = self._values(options, BROKER_ADDRESS if inetd else "127.0.0.1")
         extra = self._helper_options(config, values)
@@ -212,20 +214,25 @@ class Runner:
             self.brokers.pop(which).stop()
             broker = None
         if not broker:
-            folder = self.folder / f"b{len(list(self.folder.glob('b*')))}"
-            broker = self.brokers[which] = ScriptBroker(folder, self.ca, key_texts, listen, node_port)
+            self.n_brokers += 1
+            broker = self.brokers[which] = ScriptBroker(self.folder / f"b{self.n_brokers}", self.ca, key_texts, listen,
+                                                        node_port)
             broker.start(port)
         return broker
 
     def stop(self):
+        """Ends the brokers, and checks that all of them were well."""
         for broker in self.brokers.values():
             broker.stop()
+        for log in self.folder.glob("b*/broker.log"):
+            died = [line for line in log.read_text(errors="replace").splitlines() if "is started again" in line]
+            assert not died, f"a process of the broker died: {died[0]}"
 
 
 def without(args, flag, with_value):
     """args without a flag, and without an option and its value, however it is written."""
     found = []
-    for option, value in getopt.getopt(args, "46C:E:DQRTb:c:def:g:h:ik:o:p:qrtu:")[0]:
+    for option, value in getopt.getopt(args, SSHD_OPTIONS)[0]:
         if option not in (flag, with_value):
             found += [option, value]
     return found
@@ -269,10 +276,19 @@ def run_script(node, name, limit, via):
     argv = node.enter_as_user("env", "-i", *(f"{k}={v}" for k, v in environment(via).items()),
                               "sh", "-c", f"cd {OBJ} && exec timeout -k 5 {limit} sh {table.REGRESS}/test-exec.sh {OBJ} "
                               f"{table.REGRESS}/{name}.sh 2>&1")
-    return subprocess.run(argv, stdin=subprocess.DEVNULL).returncode
+    with open("/dev/zero", "rb") as zero:  # as Debian runs them: some clients end their session at the end of input
+        return subprocess.run(argv, stdin=zero).returncode
+
+
+def end_with_standard_input():
+    """With us ends all that we started, however those who started us ended."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 def main():
+    threading.Thread(target=end_with_standard_input, daemon=True).start()
     folder, name, limit, via, algorithms = sys.argv[1:]
     folder = Path(folder)
     set_up_network()

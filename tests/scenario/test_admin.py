@@ -51,3 +51,19 @@ def test_each_connection_ends_with_one_line(pool):
         return [x for x in pool.broker.log_since().splitlines() if f"user={client.user.name} " in x and "cause=" in x]
     proc.wait_for(lines, "the line at the end")
     assert len(lines()) == 1
+
+
+def limits_of(pool):
+    return {limit["name"]: limit for limit in pool.broker.ask("status")["limits"]}
+
+
+def test_limits_of_all_processes_are_seen(brokered):
+    pool = brokered(nodes=1, limits={"auth_tries_max": 1})
+    proc.wait_for(lambda: all(limit["max"] for limit in limits_of(pool).values()), "every limit has a maximum")
+    client = pool.client(key=None, options="NumberOfPasswordPrompts 9\nPreferredAuthentications password")
+    assert client.answer(["wrong"] * 9, "echo in")[0] == 255
+    proc.wait_for(lambda: limits_of(pool)["limits.auth_tries_max"]["hits"] == 1, "the gate's word")
+    pool.broker.kill("gate")
+    pool.broker.wait_role("gate")
+    assert limits_of(pool)["limits.auth_tries_max"]["hits"] == 1
+    assert pool.client().out("echo in") == "in\n"

@@ -64,32 +64,47 @@ def named(endpoint):
 
 
 @pytest.fixture
-def onward(client, third_host):
-    """The client's key opens the third host, too, and both ends know that host's keys; the command that goes there."""
+def third(client, third_host):
+    """The client's key opens the third host, too."""
     third_host.add_user(client.user)
     third_host.write(f"/home/{client.user.name}/.ssh/authorized_keys", open(f"{client.key}.pub").read(),
                      client.user.name, 0o600)
-    known = "".join(f"{named(third_host.endpoint())} {k}\n" for k in third_host.host_keys)
-    with open(client.folder / "known_hosts", "a") as f:
-        f.write(known)
-    client.out("cat > known", stdin=known.encode())
-    return f"ssh -F none -o UserKnownHostsFile=known -o BatchMode=yes -p {third_host.port} {third_host.address} hostname"
+    client.also_knows("third", third_host.endpoint())
+    return third_host.endpoint()
 
 
-def test_a_key_for_this_destination_logs_in_and_goes_no_further(pool, client, onward):
+def onward(client, endpoint, *options):
+    """What, run on another host, goes on to this one with the agent; that host knows its keys from now on."""
+    known = "".join(f"{named(endpoint)} {k}\n" for k in endpoint.host_keys)
+    return f"printf '{known}' > known; ssh -F none -o UserKnownHostsFile=known -o BatchMode=yes {' '.join(options)} " \
+        f"-p {endpoint.port} {endpoint.host} hostname"
+
+
+def test_a_key_for_this_destination_logs_in_and_goes_no_further(pool, client, third):
     with agent(client, "-h", named(pool.endpoint())):
         assert client.out("ssh-add -l || true; echo in", "-A") == "The agent has no identities.\nin\n"
-        done = client.run(onward, "-A")
+        done = client.run(onward(client, third), "-A")
         assert (done.returncode, b"Permission denied" in done.stderr) == (255, True)
 
 
-def test_a_key_for_a_way_over_this_destination_goes_that_way(pool, client, onward, third_host):
-    here, there = named(pool.endpoint()), named(third_host.endpoint())
+def test_a_key_for_a_way_over_this_destination_goes_that_way(pool, client, third):
+    here, there = named(pool.endpoint()), named(third)
     with agent(client, "-h", here, "-h", f"{here}>{there}"):
-        assert client.out(onward, "-A") == "third\n"
+        assert client.out(onward(client, third), "-A") == "third\n"
 
 
-def test_a_key_for_another_destination_is_not_used(pool, client, onward, third_host):
-    with agent(client, "-h", named(third_host.endpoint())):
+@pytest.mark.parametrize("is_bound", [True, False])
+def test_a_key_for_a_way_to_this_destination_needs_requests_that_name_it(pool, client, third, is_bound):
+    """An agent at the end of a way signs only what names the host key there (publickey-hostbound)."""
+    here, there = named(pool.endpoint()), named(third)
+    option = f"-oPubkeyAuthentication={'yes' if is_bound else 'unbound'}"
+    with agent(client, "-h", there, "-h", f"{there}>{here}"):
+        done = client.local([*client.ssh, "-A", "third", onward(client, pool.endpoint(), option)])
+    assert (done.returncode, done.stdout.decode().strip() in [n.name for n in pool.nodes]) == \
+        ((0, True) if is_bound else (255, False)), done.stderr
+
+
+def test_a_key_for_another_destination_is_not_used(pool, client, third):
+    with agent(client, "-h", named(third)):
         done = client.run("echo in", "-oPreferredAuthentications=publickey")
     assert (done.returncode, b"Permission denied" in done.stderr) == (255, True)

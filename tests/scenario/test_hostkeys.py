@@ -1,15 +1,17 @@
 """The identity that a client sees stays one, and more of it can be learned."""
+from lib import keys
 
 
 def known(client):
     return {" ".join(line.split()[1:3]) for line in (client.folder / "known_hosts").read_text().splitlines()}
 
 
-def test_a_client_learns_the_other_host_keys(pool):
+def test_a_client_learns_the_other_host_keys_and_forgets_old_ones(pool):
     endpoint = pool.endpoint()
-    client = pool.client(endpoint=endpoint._replace(host_keys=endpoint.host_keys[:1]),
+    old = keys.public(keys.make_key(pool.folder, "old-host-key", "ecdsa-384"))
+    client = pool.client(endpoint=endpoint._replace(host_keys=[endpoint.host_keys[0], old]),
                          options="UpdateHostKeys yes\nVerifyHostKeyDNS no")
-    assert known(client) == set(endpoint.host_keys[:1])
+    assert known(client) == {endpoint.host_keys[0], old}
     client.out("sleep 1")
     assert known(client) == set(endpoint.host_keys)
 

@@ -1,5 +1,4 @@
 """Signs of life that the two ends ask of each other."""
-import contextlib
 import signal
 import subprocess
 
@@ -11,16 +10,15 @@ ASKS = ("-oServerAliveInterval=1", "-oServerAliveCountMax=1")
 def test_each_end_is_answered_by_the_other(pool):
     """Who asks every second and is not answered once ends the connection: a second question shows the answer."""
     asking, asked = pool.client(), pool.client(pool.user(kind="alive"))
-    with contextlib.ExitStack() as stack:
-        def said(client, line, *words):
-            p = client.popen(*words, stdout=subprocess.DEVNULL)
-            stack.callback(proc.stop, p)
-            return p, line
-
-        for p, line in [said(asking, b"receive packet: type 82", "cat", "-vvv", *ASKS),
-                        said(asked, b"channel 0 rtype keepalive@openssh.com reply 1", "cat", "-v"),
-                        said(asked, b"rtype keepalive@openssh.com want_reply 1", "", "-N", "-v")]:
-            assert sum(1 for _ in zip(range(2), (x for x in p.stderr if line in x))) == 2
+    # A node asks a channel, or, if there is none, the connection.
+    watched = [(b"receive packet: type 82", asking.popen("cat", "-vvv", *ASKS, stdout=subprocess.DEVNULL)),
+               (b"channel 0 rtype keepalive@openssh.com reply 1", asked.popen("cat", "-v", stdout=subprocess.DEVNULL)),
+               (b"rtype keepalive@openssh.com want_reply 1", asked.popen("", "-N", "-v", stdout=subprocess.DEVNULL))]
+    for line, p in watched:
+        seen = (x for x in p.stderr if line in x)
+        assert next(seen, None) and next(seen, None), line
+    for _, p in watched:
+        proc.stop(p)
 
 
 def test_a_client_notices_that_nobody_answers(pool):

@@ -160,6 +160,8 @@ REFUSED = [
     ("Match User a,b Host *.example.com\n X11Forwarding no", "--allow-match-address"),
     ("Match LocalAddress 10.0.0.1\n X11Forwarding no", "--allow-match-address"),
     ("match group x localport 22\n X11Forwarding no", "--allow-match-address"),
+    ('"Match" Address 10.0.0.1\n X11Forwarding no', "--allow-match-address"),
+    ("Match=Address 10.0.0.1\n X11Forwarding no", "--allow-match-address"),
     ("Match User a\n AuthorizedKeysFile /x", "--allow-match-keys"),
     ("Match Group a\n PubkeyAcceptedKeyTypes ssh-ed25519", "--allow-match-keys"),
     ("Match User a\n TrustedUserCAKeys /x", "--allow-match-keys"),
@@ -353,6 +355,7 @@ def test_what_sshd_does_not_take_leaves_everything_as_it_was(bare):
 
 @pytest.mark.parametrize("lines,words", [
     ('AuthorizedKeysFile "/etc/ssh/my keys/%u"', "blanks or escapes in a path"),
+    ("AuthorizedKeysFile '.ssh/my keys'", "blanks or escapes in a path"),
     ("AuthorizedKeysFile /etc/ssh/ssh_host_*", "wildcards"),
     ("AuthorizedKeysFile .ssh/keys.d/[a-z]", "wildcards"),
     ("AuthorizedPrincipalsFile /etc/ssh/principals/*", "wildcards"),

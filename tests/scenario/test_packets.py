@@ -1,4 +1,8 @@
 """What the stock programs never say: packets of the connection protocol that the test writes, against a node that it is."""
+import contextlib
+import os
+import signal
+
 import pytest
 
 from lib import rawssh as raw
@@ -18,22 +22,22 @@ def node():
 
 @pytest.fixture(scope="module")
 def entrance(node, temp, via):
-    """Where to log in to the node, and the log there is of it."""
+    """Where to log in to the node, and the broker, if it is there."""
     if via == "direct":
         yield node.endpoint(), None
         return
     broker = Broker(temp / "raw", [node], keepalive={"client_interval_s": IDLE_S, "node_interval_s": IDLE_S})
     broker.start()
-    yield broker.endpoint(), broker.log
+    yield broker.endpoint(), broker
     broker.stop()
 
 
 @pytest.fixture
 def pair(node, entrance, logged):
     """pair() logs in: the client's leg and the node's."""
-    endpoint, log = entrance
-    if log:
-        logged.append((log, log.stat().st_size))
+    endpoint, broker = entrance
+    if broker:
+        logged.append((broker.log, broker.log.stat().st_size))
     made = []
 
     def log_in(**kwargs):
@@ -140,16 +144,36 @@ def check_proof(client, reply):
     assert not r.data
 
 
-def test_replies_of_global_requests_keep_their_order(pair, via):
-    """Also where one in the middle is answered by the broker itself, and where some want no reply."""
+@contextlib.contextmanager
+def slow_keyholder(broker):
+    """Within, nobody signs."""
+    pids = broker.pids("keyholder") if broker else []
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_replies_of_global_requests_keep_their_order(pair, entrance, via, is_slow):
+    """Also where one in the middle is answered by the broker itself, before or after the node, and some want no reply."""
     client, node = pair()
-    numbers = list(range(1, 31))
+    numbers, marker = list(range(1, 31)), message(raw.WINDOW_ADJUST, 0, 1)
     asks = [message(raw.GLOBAL_REQUEST, str(n), n % 5 != 0, b"data") for n in numbers]
-    client.send(*asks[:10], prove(client), *asks[10:])
-    assert answer_all(node, 30, via == "direct") == [str(n).encode() for n in numbers]
     expected = [message(raw.REQUEST_SUCCESS, str(n)) if n % 3 else message(raw.REQUEST_FAILURE)
                 for n in numbers if n % 5]
-    got = client.take(len(expected) + 1)
+    with slow_keyholder(entrance[1]) if is_slow else contextlib.nullcontext():
+        client.send(*asks[:10], prove(client), *asks[10:])
+        assert answer_all(node, 30, via == "direct") == [str(n).encode() for n in numbers]
+        node.send(marker)
+        got = []
+        while not got or got[-1] != marker:  # all that the node has said is there, or held
+            got.append(client.recv())
+    got.remove(marker)
+    got += client.take(len(expected) + 1 - len(got))
     check_proof(client, got.pop(8))
     assert got == expected
 
@@ -176,9 +200,12 @@ def test_signs_of_life_shift_no_reply(pair, via):
 
 
 @pytest.mark.parametrize("sender", [0, 1])
-def test_unimplemented_names_the_packet_that_was_sent(pair, sender):
+def test_unimplemented_names_the_packet_that_was_sent(pair, sender, via):
     """Each leg numbers its packets for itself."""
     legs = pair()
+    for n in range(9 if via == "broker" else 0):  # the broker answers: the numbers of the legs go apart
+        legs[0].send(message(raw.PING, "apart"))
+        legs[0].expect(raw.PONG)
     one, other = legs[sender], legs[1 - sender]
     other.send(*[message(raw.WINDOW_ADJUST, 0, n) for n in range(1, 6)])
     one.take(5)
@@ -243,12 +270,10 @@ def test_the_keys_that_are_announced_can_be_proved(pair, entrance, via):
              message(raw.WINDOW_ADJUST, 0, 1))
     assert client.recv() == message(raw.WINDOW_ADJUST, 0, 1)
     assert sorted(client.announced) == sorted(raw.key_blob(k) for k in entrance[0].host_keys)
-    for _ in range(2):
-        client.send(prove(client))
-        check_proof(client, client.recv())
-        client.send(ask("hostkeys-prove-00@openssh.com", string(leg.host_key)))
-        assert client.recv() == bytes([raw.REQUEST_FAILURE])
-    client.send(ask("after"))
+    client.send(prove(client), ask("hostkeys-prove-00@openssh.com", string(leg.host_key)), prove(client), ask("after"))
+    check_proof(client, client.recv())
+    assert client.recv() == bytes([raw.REQUEST_FAILURE])
+    check_proof(client, client.recv())
     assert leg.recv() == ask("after")
     leg.send(bytes([raw.REQUEST_SUCCESS]))
     assert client.recv() == bytes([raw.REQUEST_SUCCESS])

@@ -233,6 +233,27 @@ Test(askers, a_move_is_heard_before_the_relays_first_request)
 	cr_assert_eq(a.err, OK);
 }
 
+/* It may have said much that takes long: a relay does not wait for a gate that its connection is not of. */
+Test(askers, only_the_gate_that_a_connection_is_of_is_heard_before_a_relay)
+{
+	struct msg_kex_sign m = world_transcript(1, "ssh-ed25519", 2);
+	struct msg_conn_moved moved = {1, world_relay_a.index, (uint32_t)world_relay_a.pid};
+	struct msg_conn unknown = {99}, known = {2};
+	struct msg_kex_signed a;
+
+	cr_assert_eq(kex(&gate_a, 1), OK);
+	cr_assert_eq(kex(&gate_b, 2), OK);
+	tell(&gate_a, MSG_CONN_MOVED, msg_conn_moved_fields, &moved);
+	for (unsigned i = 0; i < 4 * IPC_FRAMES_PER_TURN; i++)
+		tell(&gate_b, MSG_CONN_FORGET, msg_conn_fields, &unknown);
+	tell(&gate_b, MSG_CONN_FORGET, msg_conn_fields, &known);
+	tell(&relay_a, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
+	hear(&relay_a, MSG_KEX_SIGNED, msg_kex_signed_fields, &a);
+	cr_assert_eq(a.err, OK);
+	cr_assert_not_null(sessions_find(w.core.sessions, 2));
+	wait_for_sessions(1);
+}
+
 Test(askers, a_malformed_message_costs_the_link_and_its_connections_alone)
 {
 	struct msg_conn m = {1};
@@ -253,6 +274,7 @@ Test(askers, a_gate_may_lose_its_link_while_a_relay_asks)
 	struct msg_conn bad = {1};
 	struct msg_kex_signed a;
 
+	cr_assert_eq(kex(&gate_a, 9), OK);
 	tell(&relay_a, MSG_KEX_SIGN, msg_kex_sign_fields, &m);
 	tell(&gate_a, MSG_KEX_SIGN, msg_conn_fields, &bad);
 	tell(&gate_b, MSG_KEX_SIGN, msg_conn_fields, &bad);

@@ -151,11 +151,11 @@ Test(config_files, a_host_key_that_is_the_user_ca_key_is_found)
 	expect_finding("/c.json:2: host_keys[0]: is the same key as user_ca_key\n");
 }
 
-Test(config_files, two_host_keys_of_one_type_are_found)
+Test(config_files, a_host_key_that_is_given_twice_is_found)
 {
-	write_config(
-		"{\n\"host_keys\": [\"host\", \"./ca\"],\n\"user_ca_key\": \"ca\",\n" NODES "}\n");
-	expect_finding("/c.json:2: host_keys[1]: is of the same type as host_keys[0]\n");
+	write_config("{\n\"host_keys\": [\"host\", \"./host\"],\n\"user_ca_key\": \"ca\",\n" NODES
+		     "}\n");
+	expect_finding("/c.json:2: host_keys[1]: is the same key as host_keys[0]\n");
 }
 
 Test(config_files, keys_that_others_can_read_are_found)

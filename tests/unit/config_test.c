@@ -23,6 +23,14 @@
 #define WITH(more) "{" KEYS ", " POOLS ", " more "}"
 #define WITH_NODES(nodes) "{" KEYS ", \"pools\": [{\"name\": \"p\", \"nodes\": [" nodes "]}]}"
 
+#define U10(n)                                                                                     \
+	"\"u" n "0\":1,\"u" n "1\":1,\"u" n "2\":1,\"u" n "3\":1,\"u" n "4\":1,\"u" n              \
+	"5\":1,\"u" n "6\":1,\"u" n "7\":1,\"u" n "8\":1,\"u" n "9\":1"
+/* A node with a hundred keys that there are not. */
+#define MANY_UNKNOWN                                                                               \
+	"{" U10("0") "," U10("1") "," U10("2") "," U10("3") "," U10("4") "," U10("5") "," U10(     \
+		"6") "," U10("7") "," U10("8") "," U10("9") "}"
+
 static struct config *
 parse_sound(const char *text)
 {
@@ -90,8 +98,9 @@ Test(config, all_errors_are_found_in_the_order_of_the_file)
 
 	cr_assert_str_eq(errors,
 		FILE_NAME
-		":1: host_keys: is missing. Private host keys that clients see, one file per "
-		"type. Relative paths begin at the folder of this file.\n" //
+		":1: host_keys: is missing. Private host keys that clients see. The first of each "
+		"type is used; all are announced, so that clients learn the next one before it is. "
+		"Relative paths begin at the folder of this file.\n" //
 		FILE_NAME ":1: pools: is missing. The pools of nodes. Exactly one for now.\n" //
 		FILE_NAME ":2: log.level: \"loud\" is not one of \"error\", \"warn\", \"info\", "
 		"\"debug\"\n" //
@@ -118,6 +127,23 @@ Test(config, no_more_than_the_maximum_of_errors_is_shown_and_the_rest_counted)
 	last = strstr(errors, FILE_NAME ": and 4 more errors\n");
 	cr_assert(last != NULL && strchr(last, '\n')[1] == '\0');
 	free(errors);
+}
+
+/* Looking for the line of each takes a walk through the text. */
+Test(config, countless_errors_in_a_large_file_take_no_time, .timeout = 20)
+{
+	struct config *c = NULL;
+	struct buf text = {.max = CONFIG_SIZE_MAX}, errors = {0};
+
+	cr_assert_eq(buf_append_span(&text, span_str("{ \"pools\": [{ \"nodes\": [")), OK);
+	for (unsigned i = 0; i < 1000; i++)
+		cr_assert_eq(
+			buf_append_span(&text, span_str(i > 0 ? "," MANY_UNKNOWN : MANY_UNKNOWN)),
+			OK);
+	cr_assert_eq(buf_append_span(&text, span_str("]}]}")), OK);
+	cr_assert_eq(config_parse(buf_span(&text), FILE_NAME, &c, &errors), ERR_FORMAT);
+	buf_clear(&text);
+	buf_clear(&errors);
 }
 
 struct mistake {
@@ -199,6 +225,15 @@ Test(config, a_list_with_too_few_or_twice_the_same_is_refused_in_words)
 		{WITH("\"algorithms\": {\"ciphers\": [\"aes256-gcm@openssh.com\", "
 		      "\"aes256-gcm@openssh.com\"]}"),
 			"algorithms.ciphers[1]: stands in the list already"},
+		{WITH("\"listen\": [\"0.0.0.0:22\", \"[::]:22\", \"10.0.0.1:22\"]"),
+			"listen[2]: 10.0.0.1:22 is one of the addresses of listen[0]"},
+		{WITH("\"listen\": [\"[::1]:22\", \"[::]:22\"]"),
+			"listen[1]: [::]:22 has listen[0] among its addresses"},
+		{WITH("\"roles\": {\"gate_user\": \"x\", \"keyholder_user\": \"x\"}"),
+			"roles.gate_user: \"x\" is roles.keyholder_user already: each role"},
+		{WITH("\"roles\": {\"relay_user\": \"sshbroker-gate\"}"),
+			"roles.relay_user: \"sshbroker-gate\" is roles.gate_user already: each "
+			"role"},
 		{WITH("\"listen\": [\"[::1]:22\", \"[0::1]:22\"]"),
 			"listen[1]: [::1]:22 is listen[0] already"},
 		{WITH_NODES(""), "pools[0].nodes: 0 entries found, expected 1-1024"},

@@ -4,6 +4,7 @@
  */
 #include "broker/director/connections.h"
 
+#include "common/ssh/wire.h"
 #include "tests/lib/pool_config.h"
 
 #include <criterion/criterion.h>
@@ -215,4 +216,21 @@ Test(connections, no_gate_can_fill_the_methods_with_what_nobody_can_use)
 	}
 	cr_assert(node_learn_methods(node("n1"), span_str("keyboard-interactive,password")));
 	cr_assert_str_eq(nodes_known_methods(&nodes, known), "keyboard-interactive,password");
+}
+
+/* With a node that lies all the room would be taken, and nobody on the others could log in. */
+Test(connections, names_that_one_node_invents_push_out_no_method_of_others)
+{
+	char known[MSG_METHODS_MAX + 1], name[16];
+
+	for (unsigned i = 0; i < MSG_METHODS_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "method%u", i);
+		(void)node_learn_methods(node("n1"), span_str(name));
+	}
+	(void)node_learn_methods(node("n2"), span_str("publickey,keyboard-interactive"));
+	(void)nodes_known_methods(&nodes, known);
+	cr_assert(wire_namelist_has(span_str(known), span_str("publickey")), "%s", known);
+	cr_assert(
+		wire_namelist_has(span_str(known), span_str("keyboard-interactive")), "%s", known);
+	cr_assert(!wire_namelist_has(span_str(known), span_str("password")), "%s", known);
 }

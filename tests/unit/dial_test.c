@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define GUARD_SECONDS 20
@@ -149,6 +150,23 @@ Test(dial, silence_ends_with_the_time)
 	cr_assert_eq(seen.fd, -1);
 	for (size_t i = 0; i < ARRAY_LEN(fillers); i++)
 		close(fillers[i]);
+	close(fd);
+}
+
+/* That is no fault of the node's. */
+Test(dial, what_runs_out_here_is_told_apart)
+{
+	struct rlimit none = {3, 3}, before;
+	uint16_t port;
+	int fd = bind_socket(true, 1, &port);
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none.rlim_max = before.rlim_max;
+	(void)begin("127.0.0.1", port, 5000);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	run();
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_assert_eq(seen.err, ERR_LIMIT, "%s", seen.text);
 	close(fd);
 }
 

@@ -6,11 +6,13 @@
 #include "broker/director/gates.h"
 #include "broker/director/placing.h"
 #include "broker/director/relays.h"
+#include "broker/director/room.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -192,6 +194,24 @@ Test(director, a_node_that_refuses_is_skipped_without_the_gate_noticing)
 	/* The next login does not even try. */
 	cr_assert_eq(node_of(2, "cat"), node("n2"));
 	cr_assert_eq(node("n1")->failure.n_total, 1);
+}
+
+Test(director, a_director_without_descriptors_blames_no_node)
+{
+	struct rlimit few, before;
+
+	start("++", "");
+	director_rig_run();
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){3, before.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	accepted(1);
+	want(1, "ann");
+	not_placed(1, NOT_PLACED_BUSY);
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	cr_assert_eq(node("n1")->failure.n_total + node("n2")->failure.n_total, 0);
+	cr_assert_eq(node("n1")->n_dials + node("n2")->n_dials, 0);
+	cr_assert_eq(logins_find_any(&rig.state->logins, 1)->state, LOGIN_ACCEPTED);
 }
 
 Test(director, when_no_node_answers_the_user_is_told_so)
@@ -406,6 +426,103 @@ Test(director, connections_are_limited_in_total)
 	cr_assert_eq(rig.state->connections.by_id.n, 2);
 	accepted(4);
 	refused(4, "limits.connections_max");
+}
+
+/* --- sources that have more than their share --- */
+
+static void
+want_from(uint64_t conn, const char *ip, const char *user)
+{
+	accepted_from(&gate, conn, ip);
+	want(conn, user);
+	director_rig_run();
+}
+
+static void
+take_placed(uint64_t conn)
+{
+	struct msg_placed m;
+
+	close(director_rig_take(&gate, MSG_PLACED, msg_placed_fields, &m));
+	cr_assert_eq(m.conn, conn);
+}
+
+Test(director, one_source_cannot_keep_all_dials_from_the_others)
+{
+	start("+", "\"node_dials_unauthenticated_max\": 3");
+	for (uint64_t id = 1; id <= 3; id++) {
+		want_from(id, "192.0.2.1", "ann");
+		take_placed(id);
+		director_rig_pass_ms(10);
+	}
+	want_from(4, "192.0.2.1", "ann");
+	want_from(5, "192.0.2.9", "bob");
+	director_rig_pass_ms(ROOM_AGE_MIN_MS - 1000);
+	cr_assert_not(director_rig_has(&gate, MSG_REFUSE));
+	director_rig_pass_ms(1000);
+	refused(1, "limits.node_dials_unauthenticated_max");
+	/* One is enough. */
+	director_rig_pass_ms(1000);
+	cr_assert_not(director_rig_has(&gate, MSG_REFUSE));
+	ended(&gate, 1);
+	take_placed(5);
+	cr_assert_not(director_rig_has(&gate, MSG_PLACED));
+}
+
+Test(director, a_source_with_a_fair_share_ends_nobodys_login)
+{
+	start("+", "\"node_dials_unauthenticated_max\": 2");
+	want_from(1, "192.0.2.1", "ann");
+	take_placed(1);
+	want_from(2, "192.0.2.2", "bob");
+	take_placed(2);
+	want_from(3, "192.0.2.3", "eve");
+	want_from(4, "192.0.2.1", "ann");
+	for (int i = 0; i < 9; i++)
+		director_rig_pass_ms(1000);
+	cr_assert_not(director_rig_has(&gate, MSG_REFUSE));
+}
+
+Test(director, room_is_made_on_the_node_that_is_waited_for)
+{
+	static const char *const users[] = {"u1", "u2", "u3", "u4"};
+	int n_leaving = 0;
+
+	start("++", "\"node_dials_unauthenticated_max\": 2");
+	announce(&relay, 90, "bob", "n2");
+	for (uint64_t id = 1; id <= 4; id++) {
+		want_from(id, "192.0.2.1", users[id - 1]);
+		take_placed(id);
+	}
+	director_rig_pass_ms(ROOM_AGE_MIN_MS);
+	want_from(5, "192.0.2.9", "bob");
+	for (uint64_t id = 1; id <= 4; id++) {
+		const struct login *l = logins_find_any(&rig.state->logins, id);
+
+		cr_assert(!l->is_leaving || strcmp(l->node->name, "n2") == 0);
+		n_leaving += l->is_leaving;
+	}
+	cr_assert_eq(n_leaving, 1);
+}
+
+Test(director, one_source_cannot_keep_all_logins_from_the_others)
+{
+	start("+", "\"unauthenticated_max\": 3");
+	for (uint64_t id = 1; id <= 3; id++)
+		accepted_from(&gate, id, "192.0.2.1");
+	director_rig_run();
+	accepted_from(&gate, 4, "192.0.2.9");
+	refused(4, "limits.unauthenticated_max");
+	director_rig_pass_ms(ROOM_AGE_MIN_MS);
+	accepted_from(&gate, 5, "192.0.2.9");
+	refused(1, "limits.unauthenticated_max");
+	accepted_from(&gate, 6, "192.0.2.1");
+	refused(6, "limits.unauthenticated_max");
+	ended(&gate, 1);
+	director_rig_run();
+	/* Who was let in has a place, and nobody else got it. */
+	cr_assert_not_null(logins_find_any(&rig.state->logins, 5));
+	cr_assert_eq(rig.state->logins.by_id.n, 3);
 }
 
 Test(director, a_login_waits_for_a_free_dial_in_the_order_of_asking)

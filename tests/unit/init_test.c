@@ -212,6 +212,38 @@ Test(init, a_folder_that_others_can_write_is_refused)
 	cr_assert_eq(remove_files(folder), 0);
 }
 
+Test(init, a_folder_of_somebody_else_is_refused)
+{
+	if (geteuid() != 0)
+		return;
+	cr_assert_eq(mkdir(folder, 0755), 0);
+	cr_assert_eq(chown(folder, 64010, 64010), 0);
+	cr_assert_eq(init(NULL, NULL), 1);
+	cr_assert_eq(remove_files(folder), 0);
+}
+
+/* The command that it tells to check the configuration is one. */
+Test(init, the_next_steps_can_be_taken)
+{
+	char said[4096], wanted[256];
+	FILE *f = cr_get_redirected_stdout();
+	size_t n;
+
+	cr_assert_eq(init(NULL, NULL), 0);
+	(void)fflush(stdout);
+	n = fread(said, 1, 512, f);
+	said[n] = '\0';
+	while (strstr(said, "3. Check:") == NULL ||
+		strchr(strstr(said, "3. Check:"), '\n') == NULL) {
+		cr_assert_lt(n, sizeof(said) - 1);
+		cr_assert_eq(fread(said + n, 1, 1, f), 1);
+		said[++n] = '\0';
+	}
+	(void)snprintf(
+		wanted, sizeof(wanted), "sshbrokerd -t -c %s\n", in_folder("sshbroker.json"));
+	cr_assert_not_null(strstr(said, wanted), "%s", said);
+}
+
 Test(init, wrong_arguments_show_the_usage)
 {
 	static char *const cases[][4] = {

@@ -8,7 +8,9 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -309,6 +311,56 @@ Test(ipc, freeing_a_link_closes_what_waits)
 	run_until(p.base, &p.b.n_closed, 1);
 	cr_assert_eq(p.b.why, ERR_CLOSED);
 	cr_assert_eq(p.b.n_messages, 0);
+	pair_clear(&p);
+}
+
+/* A peer that does not read must not have more of our descriptors and memory than there is a number for. */
+Test(ipc, what_waits_for_a_peer_is_bounded_in_number_as_well)
+{
+	struct pair p;
+	struct rlimit files;
+	unsigned before, n;
+	int fd;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = files.rlim_max;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+
+	pair_init(&p);
+	for (n = 0; ipc_send(p.a.link, 1, span_of(NULL, 0), NULL, 0) == OK; n++)
+		;
+	cr_assert_eq(n, IPC_QUEUE_FRAMES_MAX);
+	run_until(p.base, &p.a.n_closed, 1);
+	cr_assert_eq(p.a.why, ERR_LIMIT);
+	pair_clear(&p);
+	if (files.rlim_max < 2 * IPC_QUEUE_FDS_MAX)
+		return;
+	pair_init(&p);
+	before = count_open_fds();
+	for (n = 0, fd = marked_fd('x'); ipc_send(p.a.link, 1, span_of(NULL, 0), &fd, 1) == OK; n++)
+		fd = marked_fd('x');
+	cr_assert_eq(n, IPC_QUEUE_FDS_MAX);
+	cr_assert_eq(count_open_fds(), before);
+	run_until(p.base, &p.a.n_closed, 1);
+	cr_assert_eq(p.a.why, ERR_LIMIT);
+	pair_clear(&p);
+}
+
+/* Closing such a socket would wait for its unsent data, as long as the peer likes: O_NONBLOCK does not help there. */
+Test(ipc, a_received_socket_does_not_linger)
+{
+	struct linger on = {1, 30}, got;
+	socklen_t len = sizeof(got);
+	struct pair p;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	pair_init(&p);
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &on, sizeof(on)), 0);
+	cr_assert_eq(ipc_send(p.a.link, 1, span_of(NULL, 0), &fd, 1), OK);
+	run_until(p.base, &p.b.n_messages, 1);
+	cr_assert_eq(p.b.n_fds, 1);
+	cr_assert_eq(getsockopt(p.b.fds[0], SOL_SOCKET, SO_LINGER, &got, &len), 0);
+	cr_assert_eq(got.l_onoff, 0);
 	pair_clear(&p);
 }
 

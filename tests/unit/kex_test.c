@@ -385,6 +385,8 @@ Test(kex, numbers_out_of_range_are_refused)
 		for (int j = 0; j < 5; j++) {
 			cr_assert_eq(BN_add_word(n, 1), 1);
 			is_refused(method, span_of(body, mpint_body(n, body)), "p - 1 or more");
+			cr_assert_not(
+				kex_public_is_sound(method, span_of(body, mpint_body(n, body))));
 		}
 		cr_assert_eq(BN_lshift1(n, p), 1);
 		is_refused(method, span_of(body, mpint_body(n, body)), "2p");
@@ -507,4 +509,35 @@ Test(kex, the_names_are_the_methods)
 	cr_assert_eq(seen, (1u << KEX_METHOD_COUNT) - 2);
 	cr_assert_eq(kex_by_name(span_str("ext-info-c")), KEX_NONE);
 	cr_assert_eq(kex_by_name(span_str("")), KEX_NONE);
+}
+
+Test(kex, a_written_pair_is_the_same_pair_and_of_no_other_method)
+{
+	for (enum kex_method m = KEX_NONE + 1; m < KEX_METHOD_COUNT; m++) {
+		struct buf written = {0}, secret = {0}, again = {0};
+		struct kex *ours, *peer, *copy;
+
+		cr_assert_eq(kex_new(m, 32, &ours), OK);
+		cr_assert_eq(kex_new(m, 32, &peer), OK);
+		cr_assert_eq(kex_write(ours, &written), OK);
+		for (enum kex_method other = KEX_NONE + 1; other < KEX_METHOD_COUNT; other++) {
+			struct wire_reader r = wire_reader_of(buf_span(&written));
+			enum err e = kex_read(&r, other, &copy);
+
+			cr_assert_eq(e, other == m ? OK : ERR_FORMAT, "%s as %s",
+				kex_method_name(m), kex_method_name(other));
+			if (e != OK)
+				continue;
+			cr_assert(span_equal(kex_public(copy), kex_public(ours)));
+			cr_assert_eq(kex_secret(ours, kex_public(peer), &secret), OK);
+			cr_assert_eq(kex_secret(copy, kex_public(peer), &again), OK);
+			cr_assert(span_equal(buf_span(&secret), buf_span(&again)));
+			kex_free(copy);
+		}
+		kex_free(ours);
+		kex_free(peer);
+		buf_clear(&written);
+		buf_clear(&secret);
+		buf_clear(&again);
+	}
 }

@@ -18,6 +18,18 @@ generate(enum key_type type)
 	return key;
 }
 
+static struct privkey *
+read_key(const char *name)
+{
+	struct buf text = {0};
+	struct privkey *key;
+
+	vector_read(name, &text);
+	cr_assert_eq(keyfile_parse(buf_span(&text), &key), OK);
+	buf_clear(&text);
+	return key;
+}
+
 static struct keys *
 keys_of(struct config_list preferred)
 {
@@ -48,12 +60,27 @@ Test(keys, algorithms_come_in_the_built_in_order_or_the_preferred_one)
 	keys_free(k);
 }
 
+Test(keys, the_first_of_a_type_signs_and_the_next_is_shown)
+{
+	struct privkey *host[] = {generate(KEY_ED25519), generate(KEY_ED25519)};
+	struct config_list none = {NULL, 0};
+	struct keys *k;
+
+	cr_assert_eq(keys_new(host, 2, generate(KEY_ED25519), &none, &k), OK);
+	cr_assert_eq(keys_host_for(k, span_str("ssh-ed25519")), host[0]);
+	cr_assert_str_eq(keys_algorithms(k), "ssh-ed25519");
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(keys_host_by_blob(k, pubkey_blob(privkey_public(host[i]))), host[i]);
+	cr_assert_eq(keys_host_blobs(k).len, 2 * (4 + pubkey_blob(privkey_public(host[0])).len));
+	keys_free(k);
+}
+
 Test(keys, sets_that_cannot_serve_are_refused)
 {
 	static char rsa[] = "rsa-sha2-512";
 	static char *items[] = {rsa};
 	struct config_list none = {NULL, 0}, rsa_only = {items, 1};
-	struct privkey *twice[] = {generate(KEY_ED25519), generate(KEY_ED25519)};
+	struct privkey *twice[] = {read_key("ed25519"), read_key("ed25519")};
 	struct privkey *one[] = {generate(KEY_ED25519)};
 	struct keys *k = NULL;
 

@@ -1,6 +1,7 @@
 /*
  * broker/gate/login: clients that take their time, or leave, or do not read; and how many there may be.
  */
+#include "broker/messages/sign_turns.h"
 #include "tests/lib/login_talk.h"
 
 #include <criterion/criterion.h>
@@ -198,26 +199,74 @@ Test(login_limits, a_client_that_cannot_be_shown_the_banner_ends)
 
 /* --- limits of the table --- */
 
+/* Of what the stage's table has beyond its two logins, an eighth is for newcomers. */
+#define NEWCOMERS ((2 + LOGIN_TABLE_REFUSALS_MAX) / 4 / 2)
+
+static void
+keep_client(struct stage_peer *out)
+{
+	stage_accept(stage);
+	stage_run(stage);
+	*out = stage->client;
+	stage->client = (struct stage_peer){.fd = -1};
+}
+
+static void
+drop_peer(struct stage_peer *p)
+{
+	stage->client = *p;
+	stage_leave(stage);
+}
+
+/* The director says nothing to all this. */
 Test(login_limits, one_too_many_is_told_so)
 {
-	struct stage_peer others[2];
+	struct stage_peer others[2 + NEWCOMERS];
 
-	for (int i = 0; i < 2; i++) {
-		stage_accept(stage);
-		stage_run(stage);
-		others[i] = stage->client;
-		stage->client = (struct stage_peer){.fd = -1};
-	}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		keep_client(&others[i]);
 	stage_accept(stage);
 	stage_run(stage);
 	client_hears_goodbye(SSH_DISCONNECT_TOO_MANY_CONNECTIONS, "limits.unauthenticated_max");
 	cr_assert_eq(stage_n(stage, MSG_ENDED), 1);
-	cr_assert_eq(login_table_count(stage->table), 2);
+	cr_assert_eq(login_table_count(stage->table), ARRAY_LEN(others));
 	stage_leave(stage);
-	for (int i = 0; i < 2; i++) {
-		stage->client = others[i];
-		stage_leave(stage);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		drop_peer(&others[i]);
+}
+
+Test(login_limits, without_a_director_nobody_is_taken_beyond_the_limit)
+{
+	struct stage_peer others[3];
+
+	keep_client(&others[0]);
+	stage_unlink(stage, &stage->director);
+	keep_client(&others[1]);
+	keep_client(&others[2]);
+	cr_assert_eq(others[1].disconnect, 0);
+	cr_assert_eq(others[2].disconnect, SSH_DISCONNECT_TOO_MANY_CONNECTIONS);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		drop_peer(&others[i]);
+}
+
+Test(login_limits, who_was_let_in_meanwhile_is_spared)
+{
+	struct msg_refuse m = {.text = span_str("others wait"), .spares_success = true};
+
+	stage->relaying = STAGE_SAYS_NOTHING;
+	begin();
+	client_says_password("right");
+	node_says_success();
+	m.conn = stage->id;
+	stage_tell(&stage->director, MSG_REFUSE, msg_refuse_fields, &m);
+	stage_run(stage);
+	cr_assert_eq(state(), LOGIN_HAND_OVER);
+	talk_again();
+	begin();
+	m.conn = stage->id;
+	stage_tell(&stage->director, MSG_REFUSE, msg_refuse_fields, &m);
+	stage_run(stage);
+	client_hears_goodbye(SSH_DISCONNECT_TOO_MANY_CONNECTIONS, "others wait");
 }
 
 /* The director refuses this one client, which does not close. */
@@ -233,13 +282,6 @@ refuse_and_keep(struct stage_peer *out)
 	stage_run(stage);
 	*out = stage->client;
 	stage->client = (struct stage_peer){.fd = -1};
-}
-
-static void
-drop_peer(struct stage_peer *p)
-{
-	stage->client = *p;
-	stage_leave(stage);
 }
 
 /* One address could otherwise keep everybody out with clients that are refused again and again. */
@@ -323,6 +365,43 @@ Test(login_limits, requests_are_limited_that_never_fail)
 	}
 }
 
+/* --- the keyholder's time --- */
+
+/* With KEXINITs as long as may be, the questions of all of them would be the end of the link. */
+Test(login_limits, only_so_many_key_exchanges_are_with_the_keyholder)
+{
+	static struct stage_peer clients[3 * SIGN_TURNS_MAX];
+	size_t n_keys = 0;
+
+	stage_free(stage);
+	stage = stage_new("\"unauthenticated_max\": 100", NULL);
+	stage->keyholder_waits = true;
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++) {
+		stage_accept(stage);
+		stage_run(stage);
+		clients[i] = stage->client;
+		stage->client = (struct stage_peer){.fd = -1};
+	}
+	cr_assert_eq(stage_n(stage, MSG_KEX_SIGN), SIGN_TURNS_MAX);
+	/* One that goes makes room. */
+	drop_peer(&clients[0]);
+	cr_assert_eq(stage_n(stage, MSG_KEX_SIGN), SIGN_TURNS_MAX + 1);
+	/* Another keyholder hears what the one before did not answer. */
+	stage_unlink(stage, &stage->keyholder);
+	stage_restart_keyholder(stage);
+	stage_run(stage);
+	cr_assert_eq(stage_n(stage, MSG_KEX_SIGN), 2 * SIGN_TURNS_MAX + 1);
+	stage->keyholder_waits = false;
+	stage_answer_requests(stage);
+	for (size_t i = 1; i < ARRAY_LEN(clients); i++) {
+		stage->client = clients[i];
+		stage_run(stage);
+		n_keys += stage->client.n_keys;
+		stage_leave(stage);
+	}
+	cr_assert_eq(n_keys, ARRAY_LEN(clients) - 1);
+}
+
 /* --- what the director hears of limits --- */
 
 /* The latest that was told of a limit. */
@@ -355,7 +434,8 @@ Test(login_limits, the_director_hears_of_limits_that_were_reached)
 	stage_fire_grace(stage);
 	cr_assert_eq(use_of(LIMIT_LOGIN_GRACE).n_hits, 1);
 	cr_assert_eq(use_of(LIMIT_GATE_GOODBYES).now, 1);
-	cr_assert_eq(use_of(LIMIT_GATE_GOODBYES).max, (2 + LOGIN_TABLE_REFUSALS_MAX) / 4);
+	cr_assert_eq(
+		use_of(LIMIT_GATE_GOODBYES).max, (2 + LOGIN_TABLE_REFUSALS_MAX) / 4 - NEWCOMERS);
 	cr_assert_eq(use_of(LIMIT_GATE_PACKET_BYTES).max, LOGIN_LEG_CLIENT_IN_MAX);
 	client_hears_goodbye(SSH_DISCONNECT_BY_APPLICATION, "limits.login_grace_s");
 	begin();

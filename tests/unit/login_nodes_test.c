@@ -328,6 +328,7 @@ Test(login_nodes, nonsense_from_a_node_is_its_failure)
 		stage_say(stage, &stage_node(stage)->peer, span_str(nonsense[i]));
 		expect_cause(NODE_FAILURE_PROTOCOL);
 		cr_assert_eq(stage->n_nodes, 2, "case %zu", i);
+		cr_assert_eq(stage->nodes[0].peer.disconnect, SSH_DISCONNECT_PROTOCOL_ERROR);
 		client_hears_nothing();
 		talk_again();
 	}
@@ -342,6 +343,7 @@ Test(login_nodes, a_node_that_speaks_out_of_turn_fails)
 		begin();
 		stage_say_type(stage, &stage_node(stage)->peer, types[i]);
 		expect_cause(NODE_FAILURE_PROTOCOL);
+		cr_assert_eq(stage->nodes[0].peer.disconnect, SSH_DISCONNECT_PROTOCOL_ERROR);
 		client_hears_nothing();
 		cr_assert_eq(stage_n(stage, MSG_HAND_OVER), 0);
 		talk_again();

@@ -404,6 +404,21 @@ Test(login, malformed_requests_end_it)
 	cr_assert_eq(stage_n(stage, MSG_PLACE), 0);
 }
 
+Test(login, malformed_pings_end_it)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} cases[] = {{"\xc0", 1}, {"\xc0\0\0\0\3hi", 7}, {"\xc0\0\0\0\1hi", 7},
+		{"\xc0\xff\xff\xff\xff", 5}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		stage_connect(stage);
+		stage_say(stage, &stage->client, span_of(cases[i].bytes, cases[i].len));
+		client_hears_goodbye(SSH_DISCONNECT_PROTOCOL_ERROR, "malformed ping");
+	}
+}
+
 Test(login, another_user_or_service_in_the_middle_ends_it)
 {
 	struct auth_request rq = request_of(AUTH_NONE);

@@ -135,8 +135,8 @@ Test(logins, a_placed_login_is_a_dial_until_it_proves_and_a_reservation_until_it
 	cr_assert_eq(node("n1")->n_dials, 1);
 	cr_assert_eq(node("n1")->n_reservations, 1);
 	cr_assert_eq(node("n1")->n_users_reserved, 1);
-	cr_assert(login_prove(login));
-	cr_assert_not(login_prove(login));
+	cr_assert(login_prove(&logins, login));
+	cr_assert_not(login_prove(&logins, login));
 	login_become(&logins, login, LOGIN_AUTHENTICATED, 1000);
 	cr_assert_eq(node("n1")->n_dials, 0);
 	cr_assert_eq(node("n1")->n_reservations, 1);
@@ -161,7 +161,7 @@ Test(logins, release_tells_whether_a_dial_became_free_and_may_be_repeated)
 	proved->has_proved = true;
 	place(proved, "ann", "n2");
 	cr_assert_eq(node("n2")->n_dials, 1);
-	cr_assert(login_prove(proved));
+	cr_assert(login_prove(&logins, proved));
 	cr_assert_not(login_release(&logins, proved));
 	cr_assert_eq(node("n2")->n_reservations, 0);
 }

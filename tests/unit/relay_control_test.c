@@ -5,11 +5,13 @@
 #include "tests/lib/relay_rig.h"
 
 #include "broker/relay/connection.h"
+#include "broker/relay/control.h"
 #include "broker/relay/peek.h"
 #include "broker/relay/process.h"
 #include "common/ssh/wire.h"
 
 #include <criterion/criterion.h>
+#include <sys/socket.h>
 
 #define HOUR_MS 3600000
 
@@ -161,6 +163,28 @@ Test(relay_control, host_keys_are_proved_by_the_keyholder_in_order)
 	cr_assert_eq(rig_n_messages(r, MSG_HOSTKEYS_PROVE), 1);
 	assert_proof(rig_ssh(r));
 	assert_reply(rig_ssh(r), "2");
+	rig_free(r);
+}
+
+Test(relay_control, several_proofs_wait_for_the_keyholder_and_too_many_fail)
+{
+	struct rig *r = open_rig(NULL);
+
+	rig_hold_signatures(r, true);
+	for (unsigned i = 0; i <= CONNECTION_PROOFS_MAX; i++)
+		ask(rig_ssh(r), PEEK_HOSTKEYS_PROVE, true, span_of("\0\0\0\1k", 5));
+	ask_plain(rig_ssh(r), "after");
+	rig_run(r);
+	reply(rig_node(r), "1");
+	rig_run(r);
+	assert_nothing(rig_ssh(r));
+	rig_hold_signatures(r, false);
+	rig_run(r);
+	cr_assert_eq(rig_n_messages(r, MSG_HOSTKEYS_PROVE), CONNECTION_PROOFS_MAX);
+	for (unsigned i = 0; i < CONNECTION_PROOFS_MAX; i++)
+		assert_proof(rig_ssh(r));
+	assert_reply(rig_ssh(r), "-");
+	assert_reply(rig_ssh(r), "1");
 	rig_free(r);
 }
 
@@ -439,7 +463,7 @@ Test(relay_control, unread_answers_are_bounded)
 		rig_send(rig_node(r), buf_span(&b));
 	rig_run(r);
 	cr_assert_leq(rig_process(r)->n_queued, 3000000);
-	cr_assert_gt(rig_process(r)->limits.n_answers_max, 0);
+	cr_assert_gt(rig_process(r)->limits.of[LIMIT_RELAY_UNREAD_BYTES].n_hits, 0);
 	rig_node(r)->is_stalled = false;
 	rig_run(r);
 	cr_assert_eq(rig_node(r)->n_packets, 300);
@@ -592,5 +616,185 @@ Test(relay_control, idle_hours_send_nothing_but_keepalives)
 	assert_nothing(rig_ssh(r));
 	assert_nothing(rig_node(r));
 	cr_assert_eq(rig_n_messages(r, MSG_COUNTERS), 0);
+	rig_free(r);
+}
+
+/* --- what could keep the keyholder from others --- */
+
+Test(relay_control, a_client_gets_only_so_many_proofs_of_host_keys)
+{
+	struct rig *r = open_rig(NULL);
+
+	for (unsigned i = 0; i < CONTROL_PROOFS_MAX + 3; i++) {
+		ask(rig_ssh(r), PEEK_HOSTKEYS_PROVE, true, span_of("\0\0\0\1k", 5));
+		rig_run(r);
+		if (i < CONTROL_PROOFS_MAX)
+			assert_proof(rig_ssh(r));
+		else
+			assert_reply(rig_ssh(r), "-");
+	}
+	cr_assert_eq(rig_n_messages(r, MSG_HOSTKEYS_PROVE), CONTROL_PROOFS_MAX);
+	cr_assert_eq(rig_process(r)->limits.of[LIMIT_RELAY_HOSTKEY_PROOFS].n_hits, 3);
+	rig_free(r);
+}
+
+Test(relay_control, no_proof_is_asked_for_of_more_keys_than_were_announced)
+{
+	static uint8_t keys[60000];
+	struct rig *r = open_rig(NULL);
+
+	ask(rig_ssh(r), PEEK_HOSTKEYS_PROVE, true, span_of(keys, sizeof(keys)));
+	rig_run(r);
+	assert_reply(rig_ssh(r), "-");
+	cr_assert_eq(rig_n_messages(r, MSG_HOSTKEYS_PROVE), 0);
+	rig_free(r);
+}
+
+Test(relay_control, a_key_exchange_waits_for_its_turn_with_the_keyholder)
+{
+	struct rig *r = open_rig(NULL);
+	struct process *p = rig_process(r);
+
+	p->turns.n_asked = SIGN_TURNS_MAX;
+	cr_assert_eq(transport_rekey(rig_ssh(r)->t), OK);
+	rig_run(r);
+	cr_assert_eq(rig_n_messages(r, MSG_KEX_SIGN), 0);
+	cr_assert_eq(p->limits.of[LIMIT_SIGN_TURNS].n_hits, 1);
+	p->turns.n_asked = 0;
+	sign_turns_again(&p->turns);
+	rig_run(r);
+	cr_assert_eq(rig_n_messages(r, MSG_KEX_SIGN), 1);
+	cr_assert_eq(rig_ssh(r)->n_keys, 1);
+	cr_assert_eq(p->turns.n_asked, 0);
+	rig_free(r);
+}
+
+/* --- what the director hears of limits --- */
+
+Test(relay_control, the_director_hears_of_limits_that_were_reached)
+{
+	struct rig *r = open_rig(NULL);
+	struct msg_limit_use m;
+	size_t n;
+
+	rig_link_director(r);
+	limit_hit(&rig_process(r)->limits, LIMIT_RELAY_HOSTKEY_PROOFS);
+	process_report_limits(rig_process(r));
+	rig_run(r);
+	cr_assert_eq(
+		message_decode(msg_limit_use_fields, rig_last_message(r, MSG_LIMIT_USE), &m), OK);
+	cr_assert_eq(m.limit, LIMIT_RELAY_HOSTKEY_PROOFS);
+	cr_assert_eq(m.n_hits, 1);
+	cr_assert_eq(m.max, CONTROL_PROOFS_MAX);
+	n = rig_n_messages(r, MSG_LIMIT_USE);
+	process_report_limits(rig_process(r));
+	rig_run(r);
+	cr_assert_eq(rig_n_messages(r, MSG_LIMIT_USE), n, "no news, no message");
+	rig_link_director(r);
+	process_report_limits(rig_process(r));
+	rig_run(r);
+	cr_assert_eq(rig_n_messages(r, MSG_LIMIT_USE), 2 * n, "the next one has heard nothing");
+	rig_free(r);
+}
+
+/* --- what would never end --- */
+
+/* Send more of what is sealed, so that the peer is never silent, and let time pass for the relay alone. */
+static void
+drip(struct rig *r, size_t n)
+{
+	struct buf *out = transport_out(rig_ssh(r)->t);
+
+	cr_assert_eq(send(rig_ssh(r)->fd, buf_span(out).ptr, n, MSG_NOSIGNAL), (ssize_t)n);
+	buf_consume(out, n);
+	rig_ssh(r)->is_silent = true;
+	rig_run(r);
+	rig_pass(r, 50000);
+	rig_ssh(r)->is_silent = false;
+}
+
+/* As much memory as a packet has, for as long as its sender likes, on each of its connections. */
+Test(relay_control, a_packet_comes_in_time)
+{
+	struct rig *r = open_rig(NULL);
+	static uint8_t payload[200000] = {SSH_MSG_CHANNEL_DATA};
+
+	cr_assert_eq(transport_send(rig_ssh(r)->t, span_of(payload, sizeof(payload))), OK);
+	drip(r, 100000);
+	drip(r, 100);
+	cr_assert_eq(rig_connection(r)->state, CONNECTION_OPEN);
+	drip(r, 100);
+	drip(r, 100);
+	cr_assert_eq(rig_process(r)->limits.of[LIMIT_RELAY_PACKET_TIME].n_hits, 1);
+	cr_assert(rig_connection(r) == NULL || rig_connection(r)->state != CONNECTION_OPEN);
+	rig_free(r);
+}
+
+/* What an open connection is looked at for must not be what the timer of one that ends is set to. */
+Test(relay_control, the_timer_of_a_connection_that_ends_is_never_set_to_the_past)
+{
+	struct rig *r = open_rig(NULL);
+	struct buf *out = transport_out(rig_ssh(r)->t);
+	struct connection *c;
+
+	cr_assert_eq(transport_rekey(rig_ssh(r)->t), OK);
+	cr_assert_eq(
+		send(rig_ssh(r)->fd, buf_span(out).ptr, out->len, MSG_NOSIGNAL), (ssize_t)out->len);
+	buf_clear(out);
+	rig_ssh(r)->is_silent = true;
+	rig_run(r);
+	rig_pass(r, 119000);
+	rig_send_filled(rig_node(r), SSH_MSG_CHANNEL_DATA, 100, 1);
+	transport_disconnect(rig_node(r)->t, SSH_DISCONNECT_BY_APPLICATION, "bye");
+	rig_run(r);
+	for (int i = 0; i < 4; i++) {
+		rig_pass(r, 1000);
+		c = rig_connection(r);
+		cr_assert_not_null(c);
+		cr_assert_eq(c->state, CONNECTION_ENDING);
+		/* As when it fires, which it does by another clock than the test's. */
+		c->timer_at = 0;
+		connection_look(c);
+		cr_assert_gt(c->timer_at, rig_process(r)->now);
+	}
+	rig_free(r);
+}
+
+/* Each answer stands behind requests for which there is no room, on both sides. */
+Test(relay_control, two_sides_that_only_ask_are_ended)
+{
+	struct rig *r = open_rig(&(struct rig_options){.limits = "\"global_requests_max\": 4"});
+
+	for (int i = 0; i < 6; i++) {
+		ask_plain(rig_ssh(r), "from the client");
+		ask_plain(rig_node(r), "from the node");
+	}
+	for (int i = 0; i < 4; i++) {
+		reply(rig_ssh(r), "to the node");
+		reply(rig_node(r), "to the client");
+	}
+	rig_run(r);
+	cr_assert(strstr(rig_ssh(r)->text, "limit") != NULL, "%s", rig_ssh(r)->text);
+	cr_assert_neq(rig_node(r)->disconnect, 0);
+	cr_assert_eq(rig_connection(r)->ending->cause, END_LIMIT);
+	rig_free(r);
+}
+
+Test(relay_control, two_sides_that_ask_and_answer_go_on)
+{
+	struct rig *r = open_rig(&(struct rig_options){.limits = "\"global_requests_max\": 4"});
+
+	for (int i = 0; i < 3; i++) {
+		ask_plain(rig_ssh(r), "from the client");
+		ask_plain(rig_node(r), "from the node");
+		ask_plain(rig_ssh(r), "from the client");
+		ask_plain(rig_node(r), "from the node");
+		reply(rig_ssh(r), "to the node");
+		reply(rig_node(r), "to the client");
+		reply(rig_ssh(r), "to the node");
+		reply(rig_node(r), "to the client");
+		rig_run(r);
+	}
+	cr_assert_not_null(rig_connection(r));
 	rig_free(r);
 }

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 
 static struct msg_handed_over
 last_answer(struct rig *r)
@@ -147,6 +148,20 @@ Test(relay_handover, no_more_than_connections_max)
 	rig_free(r);
 }
 
+/* Past the limit, descriptors get lost on their way, and the link to the gate, or to the supervisor, with them. */
+Test(relay_handover, no_more_than_there_are_descriptors_for)
+{
+	struct rlimit files;
+	struct rig *r;
+
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+	files.rlim_cur = 300;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+	r = rig_new(NULL);
+	cr_assert_eq(rig_process(r)->settings.connections_max, 50);
+	rig_free(r);
+}
+
 Test(relay_handover, an_id_that_is_taken_is_refused)
 {
 	struct rig *r = rig_new(NULL);
@@ -198,5 +213,76 @@ Test(relay_handover, other_messages_cost_a_gate_its_link)
 	rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 10, 1);
 	rig_run(r);
 	cr_assert_eq(rig_node(r)->hash, rig_ssh(r)->sent_hash);
+	rig_free(r);
+}
+
+/* What has been said between a peer and the broker's leg so far, a side's share after the other; who begins is the peer. */
+static void
+talk(struct rig *r, struct rig_peer *p, unsigned n_turns)
+{
+	struct transport *sides[2] = {p->t, rig_leg(r, p)};
+	struct transport_event event;
+	size_t used;
+
+	for (unsigned i = 0; i < n_turns; i++) {
+		struct buf *out = transport_out(sides[i % 2]);
+
+		/* The peer at the node's end signs when the time has come. */
+		while (out->len > 0 &&
+			transport_step(sides[1 - i % 2], out->data + out->head, out->len, &used,
+				&event) == OK) {
+			buf_consume(out, used);
+			if (event.kind == TRANSPORT_EVENT_SIGN && p == rig_node(r))
+				rig_sign_for(p->t, &event.exchange, RIG_KEY_NODE);
+		}
+		cr_assert_eq(out->len, 0);
+	}
+}
+
+/* The gate stops wherever a key exchange is, and the relay goes on with it. */
+Test(relay_handover, key_exchanges_that_run_go_on)
+{
+	for (unsigned n_ssh = 0; n_ssh < 5; n_ssh++) {
+		for (unsigned n_node = 0; n_node < 5; n_node++) {
+			struct rig *r = rig_new(NULL);
+
+			rig_rekey(rig_ssh(r));
+			rig_rekey(rig_node(r));
+			talk(r, rig_ssh(r), n_ssh);
+			talk(r, rig_node(r), n_node);
+			rig_hand_over(r);
+			cr_assert(last_answer(r).taken);
+			for (uint32_t i = 0; i < 5; i++) {
+				rig_send_filled(rig_ssh(r), SSH_MSG_CHANNEL_DATA, 1000, i);
+				rig_send_filled(rig_node(r), SSH_MSG_CHANNEL_DATA, 1000, i);
+			}
+			rig_run(r);
+			cr_assert_eq(
+				rig_node(r)->hash, rig_ssh(r)->sent_hash, "%u %u", n_ssh, n_node);
+			cr_assert_eq(
+				rig_ssh(r)->hash, rig_node(r)->sent_hash, "%u %u", n_ssh, n_node);
+			cr_assert(transport_is_clear(rig_ssh(r)->t) &&
+				transport_is_clear(rig_node(r)->t));
+			rig_free(r);
+		}
+	}
+}
+
+Test(relay_handover, a_signature_that_nobody_gives_ends_the_connection_in_time)
+{
+	struct rig *r = rig_new(
+		&(struct rig_options){.other = "\"keepalive\": {\"client_interval_s\": 0, "
+					       "\"node_interval_s\": 0},"});
+
+	rig_rekey(rig_ssh(r));
+	talk(r, rig_ssh(r), 3);
+	cr_assert(transport_waits_for_signature(rig_leg(r, rig_ssh(r))));
+	rig_hold_signatures(r, true);
+	rig_hand_over(r);
+	rig_pass(r, 119000);
+	cr_assert_eq(rig_ssh(r)->disconnect, 0);
+	rig_pass(r, 2000);
+	cr_assert_eq(rig_ssh(r)->disconnect, SSH_DISCONNECT_KEY_EXCHANGE_FAILED);
+	cr_assert_not_null(strstr(rig_ssh(r)->text, "could not sign"));
 	rig_free(r);
 }

@@ -40,18 +40,15 @@ Test(sessions, thousands_are_found_by_their_ids)
 
 Test(sessions, a_gate_that_has_all_it_may_gets_no_more_until_one_goes)
 {
-	struct sessions_limits less = {1, 1}, more = {3, 1};
-	struct sessions *s = filled(4);
+	struct sessions_limits limits = {2, 1};
 	struct session *session;
+	struct sessions *s;
 
-	sessions_set_limits(s, &less);
-	cr_assert_eq(sessions_count(s), 4);
-	cr_assert_eq(sessions_add(s, 1, &gate, &session), ERR_LIMIT);
-	cr_assert_eq(sessions_add(s, 1, &next, &session), OK);
-	cr_assert_eq(sessions_add(s, 2, &next, &session), ERR_LIMIT);
-	sessions_set_limits(s, &more);
+	cr_assert_eq(sessions_new(&limits, &s), OK);
+	cr_assert_eq(sessions_add(s, 1, &gate, &session), OK);
 	cr_assert_eq(sessions_add(s, 2, &gate, &session), OK);
 	cr_assert_eq(sessions_add(s, 3, &gate, &session), ERR_LIMIT);
+	cr_assert_eq(sessions_add(s, 4, &next, &session), OK);
 	sessions_forget(s, sessions_find(s, 2));
 	cr_assert_eq(sessions_add(s, 3, &gate, &session), OK);
 	sessions_free(s);

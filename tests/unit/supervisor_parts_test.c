@@ -155,6 +155,28 @@ Test(listeners, an_admin_socket_may_be_deep_down)
 	cr_assert_eq(listeners_open_admin(path, &access, &fd), ERR_NOT_FOUND);
 }
 
+/* Who can change names there could have the permissions given to a file of their choice. */
+Test(listeners, an_admin_socket_stands_where_nobody_else_can_replace_it)
+{
+	static const struct {
+		mode_t mode;
+		enum err expected;
+	} cases[] = {{0777, ERR_DENIED}, {0770, ERR_DENIED}, {01777, OK}, {0755, OK}};
+	struct listeners_access access = {.mode = 0660, .gid = (gid_t)-1};
+	char path[80];
+	int fd = -1;
+
+	(void)snprintf(path, sizeof(path), "%s/admin.sock", folder);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		cr_assert_eq(chmod(folder, cases[i].mode), 0);
+		cr_expect_eq(listeners_open_admin(path, &access, &fd), cases[i].expected, "%04o",
+			(unsigned)cases[i].mode);
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+}
+
 Test(listeners, groups_are_found_by_name_and_by_number)
 {
 	gid_t gid = 77;
@@ -198,6 +220,19 @@ Test(run_dir, it_is_made_and_locked)
 	run_dir_close(&d);
 	run_dir_close(&d);
 	cr_assert_eq(open_elsewhere(path), OK);
+}
+
+Test(run_dir, nobody_else_can_lock_it)
+{
+	struct run_dir d;
+	int fd = openat(folder_fd, "sshbrokerd.lock", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+	/* Of an older version. */
+	cr_assert_eq(fchmod(fd, 0644), 0);
+	close(fd);
+	cr_assert_eq(run_dir_open(folder, &d), OK);
+	cr_assert_eq(mode_of("sshbrokerd.lock"), 0600);
+	run_dir_close(&d);
 }
 
 Test(run_dir, a_child_does_not_keep_the_lock)

@@ -19,10 +19,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+/* What the supervisor has open when all are up, and two pairs of links. */
+#define FEW_DESCRIPTORS 28
 
 static struct bench *bench;
 
@@ -94,6 +99,15 @@ no_message(void *arg, struct ipc_message *m)
 {
 	(void)arg;
 	(void)m;
+}
+
+static bool
+is_listening(int fd)
+{
+	int on = 0;
+	socklen_t len = sizeof(on);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on != 0;
 }
 
 static void
@@ -505,6 +519,113 @@ Test(supervisor, a_role_whose_supervisor_died_before_it_began_ends_in_order)
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		cr_expect_eq(bench_wait_exit(bench, start_orphan(kinds[i])), 0, "%s",
 			role_kind_name(kinds[i]));
+}
+
+/*
+ * What a captured relay may leave: a socket in the run folder, listened on by the process victim and served by this one.
+ */
+struct impostor {
+	int listener;
+	pid_t victim;
+	struct event_base *base;
+	struct ipc *link;
+};
+
+static void
+impostor_init(struct impostor *im)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	char run[128];
+
+	(void)snprintf(run, sizeof(run), "%s/run", bench->dir);
+	cr_assert_eq(mkdir(run, 0755), 0);
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/run/relay-7-0123456789abcdef.sock",
+		bench->dir);
+	im->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(bind(im->listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	im->victim = fork();
+	if (im->victim == 0) {
+		(void)alarm(300);
+		_exit(listen(im->listener, 4) == 0 ? pause() : 1);
+	}
+	while (!is_listening(im->listener))
+		usleep(1000);
+	im->base = event_base_new();
+}
+
+static void
+impostor_send(struct impostor *im, uint16_t type, struct span body)
+{
+	cr_assert_eq(ipc_send(im->link, type, body, NULL, 0), OK);
+	cr_assert_eq(ipc_flush(im->link, 1000), OK);
+}
+
+/* Let the supervisor that was just started adopt it. */
+static void
+impostor_join(struct impostor *im)
+{
+	struct control_hello hello = {.kind = ROLE_RELAY, .index = 7};
+	struct buf b = {0};
+
+	cr_assert_eq(ipc_new(im->base, accept(im->listener, NULL, NULL), no_message, no_closed,
+			     NULL, &im->link),
+		OK);
+	cr_assert_eq(control_write_hello(&hello, &b), OK);
+	impostor_send(im, CONTROL_HELLO, buf_span(&b));
+	buf_clear(&b);
+	bench_wait_log(bench, "relay/7 (pid ");
+	bench_wait_log(bench, "outlived its supervisor");
+	bench_wait_log(bench, "the broker is up");
+}
+
+static void
+impostor_clear(struct impostor *im)
+{
+	cr_assert_eq(kill(im->victim, SIGKILL), 0);
+	cr_assert_eq(waitpid(im->victim, NULL, 0), im->victim);
+	ipc_free(im->link);
+	close(im->listener);
+	event_base_free(im->base);
+}
+
+Test(supervisor, only_a_relay_is_killed_as_one)
+{
+	struct impostor im;
+	pid_t s;
+
+	impostor_init(&im);
+	s = bench_start(bench);
+	impostor_join(&im);
+	bench_stop(bench, s);
+	cr_assert_eq(waitpid(im.victim, NULL, WNOHANG), 0, "the victim lives");
+	impostor_clear(&im);
+}
+
+Test(supervisor, a_relay_that_is_let_go_keeps_its_socket_for_the_next_one)
+{
+	struct impostor im;
+	pid_t s;
+
+	impostor_init(&im);
+	s = bench_start(bench);
+	impostor_join(&im);
+	impostor_send(&im, 99, span_of(NULL, 0));
+	bench_wait_log(bench, "relay/7: message 99");
+	bench_stop(bench, s);
+	cr_assert_eq(count_files("run", "relay-"), 1);
+	impostor_clear(&im);
+}
+
+Test(supervisor, few_descriptors_are_enough_to_link_all)
+{
+	struct rlimit few = {FEW_DESCRIPTORS, FEW_DESCRIPTORS};
+	pid_t s;
+
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	s = bench_start(bench);
+	wait_all_linked();
+	bench_stop(bench, s);
+	cr_assert_null(strstr(bench->text, "cannot be linked"));
 }
 
 /* As another user, connect to the only relay's socket: is the connection closed without a word? */

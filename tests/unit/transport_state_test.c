@@ -11,7 +11,7 @@
 
 #define STATE_MAX                                                                                  \
 	(TRANSPORT_OUT_MAX + TRANSPORT_SEALED_GROWTH * TRANSPORT_WAITING_MAX +                     \
-		TRANSPORT_STATE_SIZE_MAX)
+		TRANSPORT_WAITING_MAX + TRANSPORT_STATE_SIZE_MAX)
 
 static void
 facts_are_equal(const struct transport *a, const struct transport *b)
@@ -36,53 +36,68 @@ facts_are_equal(const struct transport *a, const struct transport *b)
 	}
 }
 
-/* Write the leg out and go on with what is read back; false when it cannot be written now. */
-static bool
+/* Write the leg out and go on with what is read back, whatever a key exchange is at. */
+static void
 move_house(struct leg *l)
 {
 	struct transport *copy;
 	struct buf state, again;
-	enum err e;
 
 	buf_init(&state, STATE_MAX);
 	buf_init(&again, STATE_MAX);
-	e = transport_state_write(l->t, &state);
-	cr_assert(e == OK || e == ERR_AGAIN);
-	cr_assert_eq(e == OK, !transport_is_rekeying(l->t));
-	if (e == OK) {
-		cr_assert_leq(state.len, transport_out(l->t)->len + TRANSPORT_STATE_SIZE_MAX);
-		cr_assert_eq(transport_state_read(buf_span(&state), &l->config, &copy), OK);
-		facts_are_equal(copy, l->t);
-		cr_assert_eq(transport_state_write(copy, &again), OK);
-		cr_assert(span_equal(buf_span(&state), buf_span(&again)));
-		transport_free(l->t);
-		l->t = copy;
-	} else {
-		cr_assert_eq(state.len, 0);
-	}
+	cr_assert_eq(transport_state_write(l->t, &state), OK);
+	cr_assert_leq(state.len,
+		transport_out(l->t)->len + transport_n_waiting(l->t) + TRANSPORT_STATE_SIZE_MAX);
+	cr_assert_eq(transport_state_read(buf_span(&state), &l->config, &copy), OK);
+	facts_are_equal(copy, l->t);
+	cr_assert_eq(transport_state_write(copy, &again), OK);
+	cr_assert(span_equal(buf_span(&state), buf_span(&again)));
+	transport_free(l->t);
+	l->t = copy;
 	buf_clear(&state);
 	buf_clear(&again);
-	return e == OK;
+}
+
+/* How often legs moved, and in the middle of what. */
+struct moves {
+	size_t n;
+	size_t in[TRANSPORT_STATE_COUNT];
+	size_t n_awaiting_kexinit;
+	size_t n_waiting; /* with packets that waited for the end of a key exchange */
+};
+
+/* A signature that is due is asked for again, by the leg's new owner. */
+static void
+move(struct leg *l, struct moves *m)
+{
+	struct transport_exchange exchange;
+
+	m->n++;
+	m->in[l->t->state]++;
+	m->n_awaiting_kexinit += l->t->state == TRANSPORT_OPEN && transport_is_rekeying(l->t);
+	m->n_waiting += transport_n_waiting(l->t) > 0;
+	move_house(l);
+	if (transport_to_sign(l->t, &exchange) == OK)
+		leg_sign(l, &exchange, leg_host_key(exchange.host_key_alg));
 }
 
 /* As leg_pair_run(), moving house between any two packets. */
-static size_t
-run_and_move(struct leg_pair *p, size_t cut)
+static void
+run_and_move(struct leg_pair *p, size_t cut, struct moves *m)
 {
 	struct leg *legs[2] = {&p->client, &p->server};
 	struct transport_event event;
-	size_t n = 0, moved = 1;
+	size_t moved = 1;
 
 	while (moved > 0) {
 		moved = 0;
 		for (int side = 0; side < 2; side++) {
-			n += move_house(legs[side]);
+			move(legs[side], m);
 			moved += leg_move(legs[side], legs[1 - side], cut);
 			while (leg_step(legs[1 - side], &event) == OK)
-				n += move_house(legs[1 - side]);
+				move(legs[1 - side], m);
 		}
 	}
-	return n;
 }
 
 static void
@@ -111,13 +126,13 @@ got_numbered(struct leg *l, uint32_t n)
 }
 
 static void
-conversation(const struct leg_options *o, size_t cut)
+conversation(const struct leg_options *o, size_t cut, struct moves *m)
 {
 	enum { ROUNDS = 8, EACH = 10 };
 	struct leg_pair p;
-	size_t n = 0;
 
 	leg_pair_open(&p, o, TRANSPORT_PHASE_CONNECTION);
+	p.server.host_key = NULL;
 	for (uint32_t round = 0; round < ROUNDS; round++) {
 		for (uint32_t i = 0; i < EACH; i++) {
 			send_numbered(&p.client, round * EACH + i);
@@ -129,7 +144,7 @@ conversation(const struct leg_options *o, size_t cut)
 			if (i == EACH / 2 && round % 4 == 3)
 				cr_assert_eq(transport_rekey(p.client.t), OK);
 		}
-		n += run_and_move(&p, cut);
+		run_and_move(&p, cut, m);
 	}
 	got_numbered(&p.client, ROUNDS * EACH);
 	got_numbered(&p.server, ROUNDS * EACH);
@@ -137,12 +152,13 @@ conversation(const struct leg_options *o, size_t cut)
 	cr_assert_eq(p.server.n_keys, 7);
 	/* The host key was asked about before the first move only. */
 	cr_assert_eq(p.client.n_host_keys, 1);
-	cr_assert_gt(n, ROUNDS * EACH);
 	leg_pair_end(&p);
 }
 
 Test(transport_state, a_leg_goes_on_at_every_packet_boundary)
 {
+	struct moves m = {0};
+
 	for (size_t i = 0; i < SUITES; i++) {
 		for (int plain = 0; plain < 2; plain++) {
 			struct leg_options o = {.ciphers = suites[i].cipher,
@@ -150,10 +166,17 @@ Test(transport_state, a_leg_goes_on_at_every_packet_boundary)
 				.client_is_plain = plain,
 				.server_is_plain = plain};
 
-			conversation(&o, SIZE_MAX);
-			conversation(&o, 777);
+			conversation(&o, SIZE_MAX, &m);
+			conversation(&o, 777, &m);
 		}
 	}
+	/* Each state that there is was moved in. */
+	cr_assert_gt(m.in[TRANSPORT_KEX], 0);
+	cr_assert_gt(m.in[TRANSPORT_SIGN], 0);
+	cr_assert_gt(m.in[TRANSPORT_NEWKEYS], 0);
+	cr_assert_gt(m.in[TRANSPORT_OPEN], 0);
+	cr_assert_gt(m.n_awaiting_kexinit, 0);
+	cr_assert_gt(m.n_waiting, 0);
 }
 
 Test(transport_state, a_leg_goes_on_with_every_method_and_host_key)
@@ -163,11 +186,12 @@ Test(transport_state, a_leg_goes_on_with_every_method_and_host_key)
 		"diffie-hellman-group14-sha256"};
 	static const char *const algs[] = {"rsa-sha2-256", "ecdsa-sha2-nistp384", "rsa-sha2-512",
 		"ssh-ed25519", "ssh-ed25519"};
+	struct moves m = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(kexes); i++) {
 		struct leg_options o = {.kex = kexes[i], .host_key_alg = algs[i]};
 
-		conversation(&o, 4096);
+		conversation(&o, 4096, &m);
 	}
 }
 
@@ -201,7 +225,7 @@ Test(transport_state, the_phase_goes_along)
 		struct leg_pair p;
 
 		leg_pair_open(&p, NULL, (enum transport_phase)phase);
-		cr_assert(move_house(&p.server));
+		move_house(&p.server);
 		leg_inject_type(&p.client, SSH_MSG_CHANNEL_DATA);
 		leg_pair_run(&p);
 		cr_assert_eq(p.server.err == OK, phase == TRANSPORT_PHASE_CONNECTION);
@@ -219,14 +243,14 @@ Test(transport_state, what_was_not_sent_yet_goes_along)
 	for (int i = 0; i < 30; i++)
 		cr_assert_eq(transport_send(p.client.t, span_of(payload, sizeof(payload))), OK);
 	cr_assert_gt(transport_out(p.client.t)->len, 3000000);
-	cr_assert(move_house(&p.client));
+	move_house(&p.client);
 	leg_pair_run(&p);
 	cr_assert_eq(p.server.n_packets, 30);
 	cr_assert_eq(p.server.err, OK);
 	leg_pair_end(&p);
 }
 
-Test(transport_state, no_state_while_an_exchange_runs_or_when_dead)
+Test(transport_state, no_state_before_the_first_exchange_is_over_or_when_dead)
 {
 	struct buf state = {0};
 	struct leg_pair p;
@@ -236,9 +260,6 @@ Test(transport_state, no_state_while_an_exchange_runs_or_when_dead)
 	leg_pair_run(&p);
 	cr_assert_eq(transport_state_write(p.client.t, &state), OK);
 	buf_reset(&state);
-	cr_assert_eq(transport_rekey(p.client.t), OK);
-	cr_assert_eq(transport_state_write(p.client.t, &state), ERR_AGAIN);
-	leg_pair_run(&p);
 	transport_disconnect(p.client.t, SSH_DISCONNECT_BY_APPLICATION, "bye");
 	cr_assert_eq(transport_state_write(p.client.t, &state), ERR_BAD_STATE);
 	leg_pair_run(&p);
@@ -264,14 +285,15 @@ get_state(struct leg_pair *p, const struct suite *suite, struct buf *state)
 
 Test(transport_state, too_little_room_leaves_nothing_of_it)
 {
-	struct buf whole = {0};
+	struct buf whole = {0}, cipher = {0};
 	struct leg_pair p;
 	uint8_t key[16];
 
 	get_state(&p, &suites[0], &whole);
-	/* Version, role, phase, flags, "there is a cipher", its name and direction come before the key. */
-	memcpy(key, whole.data + whole.head + 7 + 1 + 4 + strlen(suites[0].cipher) + 1 + 4,
-		sizeof(key));
+	/* The name and the direction come before the key. */
+	cr_assert_eq(cipher_write(p.client.t->in.cipher, &cipher), OK);
+	memcpy(key, cipher.data + 4 + strlen(suites[0].cipher) + 1 + 4, sizeof(key));
+	cr_assert_not_null(memmem(whole.data, whole.len, key, sizeof(key)));
 	for (size_t max = 4; max < whole.len; max++) {
 		struct buf small;
 
@@ -284,6 +306,102 @@ Test(transport_state, too_little_room_leaves_nothing_of_it)
 		buf_clear(&small);
 	}
 	buf_clear(&whole);
+	buf_clear(&cipher);
+	leg_pair_end(&p);
+}
+
+/* One packet at a time, until leg is in this state of a key exchange that the other side began. */
+static void
+go_to(struct leg_pair *p, struct leg *leg, enum transport_state state)
+{
+	struct leg *other = leg == &p->client ? &p->server : &p->client;
+	struct transport_event event;
+
+	p->server.host_key = NULL;
+	cr_assert_eq(transport_rekey(other->t), OK);
+	send_numbered(other, 4);
+	for (int i = 0; i < 20 && leg->t->state != state; i++) {
+		struct transport_exchange x;
+
+		leg_move(other, leg, SIZE_MAX);
+		if (leg_step(leg, &event) != OK) {
+			leg_move(leg, other, SIZE_MAX);
+			leg_take(other);
+		}
+		if (leg->t->state != state && transport_to_sign(p->server.t, &x) == OK)
+			leg_sign(&p->server, &x, leg_host_key("ssh-ed25519"));
+	}
+	cr_assert_eq(leg->t->state, state);
+	send_numbered(leg, 5);
+}
+
+Test(transport_state, a_state_of_a_key_exchange_is_refused_when_cut_and_by_the_other_role)
+{
+	static const struct {
+		bool server;
+		enum transport_state state;
+	} cases[] = {{true, TRANSPORT_KEX}, {false, TRANSPORT_KEX}, {true, TRANSPORT_SIGN},
+		{true, TRANSPORT_NEWKEYS}, {false, TRANSPORT_NEWKEYS}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct transport *t = NULL;
+		struct buf state = {0};
+		struct leg_pair p;
+		struct leg *leg = cases[i].server ? &p.server : &p.client;
+		struct leg *other = cases[i].server ? &p.client : &p.server;
+
+		leg_pair_open(&p, NULL, TRANSPORT_PHASE_CONNECTION);
+		go_to(&p, leg, cases[i].state);
+		cr_assert_eq(transport_state_write(leg->t, &state), OK);
+		for (size_t len = 0; len < state.len; len++)
+			cr_assert_eq(
+				transport_state_read(span_of(state.data, len), &leg->config, &t),
+				ERR_FORMAT, "case %zu, %zu bytes", i, len);
+		cr_assert_eq(
+			transport_state_read(buf_span(&state), &other->config, &t), ERR_FORMAT);
+		cr_assert_null(t);
+		move_house(leg);
+		buf_clear(&state);
+		leg_pair_end(&p);
+	}
+}
+
+/* What stands in a written state at the byte that says what the leg is at. */
+static size_t
+find_state_byte(struct leg_pair *p, struct buf *state)
+{
+	struct buf other = {0};
+	size_t at = 0;
+
+	cr_assert_eq(transport_state_write(p->client.t, state), OK);
+	p->client.t->state = TRANSPORT_NEWKEYS;
+	p->client.t->clear = true;
+	cr_assert_eq(transport_state_write(p->client.t, &other), OK);
+	p->client.t->state = TRANSPORT_OPEN;
+	while (at < state->len && state->data[at] == other.data[at])
+		at++;
+	cr_assert_eq(state->data[at], TRANSPORT_OPEN);
+	buf_clear(&other);
+	return at;
+}
+
+Test(transport_state, a_state_that_no_leg_can_be_in_is_refused)
+{
+	struct transport *t = NULL;
+	struct buf state = {0};
+	struct leg_pair p;
+	size_t at;
+
+	leg_pair_open(&p, NULL, TRANSPORT_PHASE_CONNECTION);
+	at = find_state_byte(&p, &state);
+	for (unsigned value = 0; value < 256; value++) {
+		if (value == TRANSPORT_OPEN)
+			continue;
+		state.data[at] = (uint8_t)value;
+		cr_assert_eq(transport_state_read(buf_span(&state), &p.client.config, &t),
+			ERR_FORMAT, "%u", value);
+	}
+	buf_clear(&state);
 	leg_pair_end(&p);
 }
 
@@ -382,7 +500,7 @@ Test(transport_state, as_much_goes_along_as_can_be_unsent)
 	while (transport_send(p.client.t, span_of(payload, sizeof(payload))) == OK)
 		n++;
 	cr_assert_gt(transport_out(p.client.t)->len, TRANSPORT_OUT_MAX);
-	cr_assert(move_house(&p.client));
+	move_house(&p.client);
 	leg_pair_run(&p);
 	cr_assert_eq(p.server.n_packets, n);
 	leg_pair_end(&p);
@@ -398,8 +516,8 @@ Test(transport_state, the_new_process_rekeys_by_its_own_lists)
 	p.server.config.ciphers = "aes128-gcm@openssh.com";
 	p.server.config.kex = "ecdh-sha2-nistp384";
 	p.client.config.host_keys = "rsa-sha2-512";
-	cr_assert(move_house(&p.server));
-	cr_assert(move_house(&p.client));
+	move_house(&p.server);
+	move_house(&p.client);
 	cr_assert_eq(transport_rekey(p.server.t), OK);
 	leg_pair_run(&p);
 	cr_assert(p.client.err == OK && p.server.err == OK);
@@ -417,7 +535,7 @@ Test(transport_state, a_moved_client_still_knows_the_host_key)
 
 	cr_assert_eq(privkey_generate(KEY_ED25519, 0, &other), OK);
 	leg_pair_open(&p, NULL, TRANSPORT_PHASE_CONNECTION);
-	cr_assert(move_house(&p.client));
+	move_house(&p.client);
 	p.server.host_key = other;
 	p.client.host_key_seen = pubkey_blob(privkey_public(other));
 	cr_assert_eq(transport_rekey(p.server.t), OK);

@@ -30,6 +30,10 @@ Test(user_rules, system_users_are_known_by_name)
 		{"rootless", false},
 		{"roo", false},
 		{"root2", false},
+		{"root/x", true}, /* Debian's sshd logs root in */
+		{"root/", true},
+		{"alice/root", false},
+		{"/root", false},
 		{"mysql", true},
 		{"my_user", false},
 		{"systemd", false},

@@ -42,11 +42,9 @@ fill_environment(const struct user *user, struct environment *e)
 
 /* The errors of posix_spawn's helpers are all shortage of memory. */
 static int
-add_actions(posix_spawn_file_actions_t *a, int stdin_fd, int stdout_fd)
+add_actions(posix_spawn_file_actions_t *a, int stdout_fd)
 {
-	int r = stdin_fd >= 0
-		? posix_spawn_file_actions_adddup2(a, stdin_fd, STDIN_FILENO)
-		: posix_spawn_file_actions_addopen(a, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	int r = posix_spawn_file_actions_addopen(a, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(a, stdout_fd, STDOUT_FILENO);
@@ -76,7 +74,7 @@ add_attributes(posix_spawnattr_t *a)
 
 /* As posix_spawn: an error number. */
 static int
-spawn(char *const *argv, const struct user *user, int stdin_fd, int stdout_fd, pid_t *pid)
+spawn(char *const *argv, const struct user *user, int stdout_fd, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -88,7 +86,7 @@ spawn(char *const *argv, const struct user *user, int stdin_fd, int stdout_fd, p
 	r = posix_spawnattr_init(&attributes);
 	if (r == 0) {
 		fill_environment(user, &environment);
-		r = add_actions(&actions, stdin_fd, stdout_fd);
+		r = add_actions(&actions, stdout_fd);
 		if (r == 0)
 			r = add_attributes(&attributes);
 		if (r == 0)
@@ -111,8 +109,7 @@ block_sigchld(void)
 }
 
 enum err
-command_start(char *const *argv, const struct user *user, int stdin_fd, struct command *out,
-	char why[WHY_SIZE])
+command_start(char *const *argv, const struct user *user, struct command *out, char why[WHY_SIZE])
 {
 	int pipe_fds[2], r;
 	enum err e;
@@ -130,7 +127,7 @@ command_start(char *const *argv, const struct user *user, int stdin_fd, struct c
 	}
 	block_sigchld();
 	out->deadline_ms = lines_now_ms() + COMMAND_TIME_MAX_MS;
-	r = spawn(argv, user, stdin_fd, pipe_fds[1], &out->pid);
+	r = spawn(argv, user, pipe_fds[1], &out->pid);
 	close(pipe_fds[1]);
 	if (r != 0) {
 		why_set(why, "%s cannot be run: %s", argv[0], strerror(r));

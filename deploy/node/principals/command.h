@@ -19,11 +19,10 @@ struct command {
 
 /*
  * Start argv (which ends with NULL) with the environment of user, in a process group of its own.  The program must be
- * root's and nobody else's to change, as its folders must: ERR_DENIED, with words in why.  stdin_fd is borrowed; -1: none.
- * ERR_IO with errno.
+ * root's and nobody else's to change, as its folders must: ERR_DENIED, with words in why.  ERR_IO with errno.
  */
-MUST_CHECK enum err command_start(char *const *argv, const struct user *user, int stdin_fd,
-	struct command *out, char why[WHY_SIZE]);
+MUST_CHECK enum err command_start(
+	char *const *argv, const struct user *user, struct command *out, char why[WHY_SIZE]);
 /*
  * Wait for its end, and close.  OK: it ended with status 0.  ERR_DENIED: with another one, or by a signal.  ERR_TIMEOUT:
  * it was killed at its deadline.

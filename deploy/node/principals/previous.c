@@ -112,7 +112,7 @@ put_command(const struct settings *s, const struct request *r, struct buf *out, 
 		why_set(why, "the words of the previous command: %s", err_text(e));
 		return e;
 	}
-	e = command_start(words, &r->user, -1, &c, why);
+	e = command_start(words, &r->user, &c, why);
 	tokens_free(words);
 	if (e != OK)
 		return e;

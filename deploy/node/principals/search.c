@@ -343,7 +343,7 @@ search_command(struct state *s, const char *command)
 		why_set(s->why, "the words of AuthorizedKeysCommand: %s", err_text(e));
 		return e;
 	}
-	e = command_start(words, s->q->user, -1, &c, s->why);
+	e = command_start(words, s->q->user, &c, s->why);
 	tokens_free(words);
 	return e == OK ? search_output(s, &c) : e;
 }
