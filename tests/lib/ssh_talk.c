@@ -3,6 +3,8 @@
  */
 #include "tests/lib/ssh_talk.h"
 
+#include "tests/lib/exchange.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/rand.h>
@@ -483,21 +485,7 @@ on_packet(struct talk *k, struct span payload)
 static void
 sign(struct talk *k, const struct transport_exchange *x)
 {
-	struct span blob = pubkey_blob(privkey_public(k->host_key));
-	struct kex_transcript transcript = x->transcript;
-	struct buf signature = {0};
-	struct kex_hash hash;
-	enum err e;
-
-	transcript.host_key = blob;
-	e = kex_exchange_hash(x->method, &transcript, &hash);
-	if (e == OK)
-		e = privkey_sign(k->host_key, span_str(x->host_key_alg),
-			span_of(hash.bytes, hash.len), &signature);
-	if (e == OK)
-		e = transport_signed(k->t, blob, buf_span(&signature));
-	check(k, e, "signing");
-	buf_clear(&signature);
+	check(k, exchange_answer(k->t, x, k->host_key, k->host_key), "signing");
 }
 
 static void
