@@ -71,8 +71,8 @@ Test(krl, what_is_cut_off_anywhere_is_no_list)
 	put_section(KEYS, "the key", span_str(""), &b);
 	for (size_t len = 0; len < b.len; len++) {
 		if (len != header)
-			cr_assert_eq(krl_check(span_of(buf_span(&b).ptr, len), key, NULL), ERR_FORMAT,
-				"%zu", len);
+			cr_assert_eq(krl_check(span_of(buf_span(&b).ptr, len), key, NULL),
+				ERR_FORMAT, "%zu", len);
 	}
 	cr_assert_eq(check_and_clear(&b), ERR_DENIED);
 }
