@@ -111,6 +111,8 @@ is_same_account(struct span typed, const struct user *user)
 
 	if (span_is(typed, user->name))
 		return true;
+	if (typed.len == 0)
+		return false;
 	memcpy(name, typed.ptr, typed.len);
 	name[typed.len] = '\0';
 	pw = getpwnam(name);
@@ -167,7 +169,7 @@ static bool
 decide_ours(
 	const struct settings *s, const struct request *r, const struct cert *c, struct decision *d)
 {
-	struct facts f;
+	struct facts f = {0};
 
 	return certificate_is_sound(c, d) && read_facts(c, &f, d) && facts_are_ours(s, r, &f, d) &&
 		decide_shown(s, r, &f, d);
