@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from lib import proc
+from lib import features, proc
 from lib.pool import Pool
 from lib.sshd import Sshd
 
@@ -28,12 +28,26 @@ X11Forwarding yes
 Match User *-alive
 ClientAliveInterval 1
 ClientAliveCountMax 1
+Match User *-twice
+AuthenticationMethods publickey,keyboard-interactive
 """
+
+
+def pytest_addoption(parser):
+    parser.addoption("--features", metavar="FILE", help="write there which features were proved, with which clients")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.user_properties.append(("features", features.of(item)))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     """Workers of xdist need a folder; pytest's own stays in /tmp."""
+    config.addinivalue_line("markers", features.MARKER)
+    if config.option.features and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(features.Collector(config.option.features))
     if not config.option.basetemp and not hasattr(config, "workerinput"):
         folder = proc.make_temp()
         config.option.basetemp = folder / "pytest"
