@@ -4,6 +4,7 @@ import os
 import pytest
 
 from lib import features, proc
+from lib.library import KEY_KINDS
 from lib.pool import Pool
 from lib.sshd import Sshd
 
@@ -144,6 +145,15 @@ def third_host(temp):
     host = Sshd(temp / "third", "third").start()
     yield host
     host.stop()
+
+
+@pytest.fixture(scope="session")
+def all_keys(temp, broker_only):
+    """A broker with a host key of each kind; the pool, a user there, and the user's key."""
+    pool = Pool(temp / "all-keys", "broker", nodes=1, kinds=KEY_KINDS)
+    user = pool.user()
+    yield pool, user, pool.key(user)
+    pool.stop()
 
 
 @pytest.fixture

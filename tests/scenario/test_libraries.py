@@ -1,10 +1,10 @@
 """Clients that are not OpenSSH: what they do through the pool is what they do at a node itself."""
 import contextlib
 import hashlib
-import os
 import random
 import re
 import socket
+import socketserver
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +14,10 @@ import pytest
 
 from lib import keys, library as libraries, proc, tunnel
 from lib.features import word
-from lib.pool import Pool
 
 BLOB = random.Random(5).randbytes(3 << 20)
 SMALL = BLOB[:400000]
 BIG = random.Random(6).randbytes(16 << 20)
-KEY_KINDS = ("ed25519", "ecdsa-256", "ecdsa-384", "ecdsa-521", "rsa")
 ALL_NAMES = ("AsyncSSH", "libssh", "Paramiko")
 
 
@@ -63,8 +61,8 @@ def client(pool, library, tmp_path, account):
 
 # Logging in.
 
-@pytest.mark.feature("Login: a key, {kind}")
-@pytest.mark.parametrize("kind", KEY_KINDS)
+@pytest.mark.feature("Login: by key, {kind}")
+@pytest.mark.parametrize("kind", libraries.KEY_KINDS)
 def test_each_kind_of_key_logs_in(both, pool, kind):
     user = pool.user()
     assert both(lambda c: c.run("id -un"), user, key=pool.key(user, kind)).out.decode() == f"{user.name}\n"
@@ -84,15 +82,15 @@ def test_an_unknown_key_is_denied(both, pool):
     assert both(is_denied, user, key=keys.make_key(pool.folder, f"unknown-{user.name}"))
 
 
-@pytest.mark.feature("Login: {how}")
-@pytest.mark.parametrize("how", ["password", "keyboard-interactive"])
+@pytest.mark.feature("Login: by {how}")
+@pytest.mark.parametrize("how", ["password", "kbdint"])
 def test_what_is_typed_logs_in_if_it_is_right(both, account, how):
     word = "password" if how == "password" else "answer"
     assert both(lambda c: c.run("id -un"), **{word: account[0].password}).out.decode() == f"{account[0].name}\n"
     assert both(is_denied, **{word: "wrong"})
 
 
-@pytest.mark.feature("Login: a key, and then questions")
+@pytest.mark.feature("Login: by key, and then what is typed")
 def test_a_key_and_then_questions(both, pool):
     user = pool.user(kind="twice")
     key = pool.key(user)
@@ -167,35 +165,37 @@ def test_files_go_there_and_back(both, tmp_path):
     assert both(copy) == (True, f"{hashlib.sha256(BLOB).hexdigest()}  -\n".encode())
 
 
+class Hash(socketserver.StreamRequestHandler):
+    """Answers with the hash of all that it was sent."""
+
+    def handle(self):
+        self.wfile.write(hashlib.sha256(self.rfile.read()).digest())
+
+
 @contextlib.contextmanager
 def hashing(address):
-    """A server that answers each connection with the hash of all that it was sent; its address."""
-    def answer(s):
-        with s:
-            s.settimeout(proc.seconds(20))
-            s.sendall(hashlib.sha256(tunnel.read_all(s)).digest())
-
-    def serve(server):
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=answer, args=(server.accept()[0],)).start()
-
-    with tunnel.listen(address) as server:
-        thread = threading.Thread(target=serve, args=(server,))
-        thread.start()
-        try:
-            yield server.getsockname()
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            if isinstance(address, Path):
-                address.unlink()
+    """A server of such answers at a (host, port) or a path; where it is."""
+    if isinstance(address, Path):
+        server = socketserver.ThreadingUnixStreamServer(str(address), Hash)
+        address.chmod(0o666)  # the node's end is another user
+    else:
+        server = socketserver.ThreadingTCPServer(address, Hash)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server.server_address
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        if isinstance(address, Path):
+            address.unlink()
 
 
 DIGEST = hashlib.sha256(SMALL).digest()
 
 
-@pytest.mark.feature("Forwarding: -L, a port")
+@pytest.mark.feature("Forwarding: -L tcp")
 def test_a_port_of_the_node_is_reached(both):
     with hashing(("127.0.0.1", 0)) as address:
         assert both(lambda c: c.reach(address, SMALL)) == DIGEST
@@ -208,7 +208,7 @@ def meeting(pool, client, account):
     return [Path(home) / account[0].name / "open" for home in (pool.folder / "home", "/home")]
 
 
-@pytest.mark.feature("Forwarding: -L, a unix socket")
+@pytest.mark.feature("Forwarding: -L unix")
 def test_a_socket_of_the_node_is_reached(library, both, meeting):
     library.need("unix sockets")
     here, there = meeting
@@ -223,7 +223,7 @@ def ask(address):
         return tunnel.read_all(s)
 
 
-@pytest.mark.feature("Forwarding: -R, a port that the node chooses, and its end")
+@pytest.mark.feature("Forwarding: -R tcp", "Forwarding: -R port 0, and its end")
 def test_a_port_of_the_node_leads_back(both):
     ports = []
 
@@ -238,7 +238,7 @@ def test_a_port_of_the_node_leads_back(both):
         proc.wait_for(lambda: not tunnel.accepts(("127.0.0.1", port)), "the forwarding ends")
 
 
-@pytest.mark.feature("Forwarding: -R, a unix socket")
+@pytest.mark.feature("Forwarding: -R unix")
 def test_a_socket_of_the_node_leads_back(library, both, meeting, tmp_path):
     library.need("remote unix sockets")
     here, there = meeting
@@ -255,14 +255,14 @@ def test_a_socket_of_the_node_leads_back(library, both, meeting, tmp_path):
 
 
 @pytest.fixture
-def agent(account, tmp_path):
+def agent(account, tmp_path, monkeypatch):
     """The path of an agent at home that has the user's key."""
     path = tmp_path / "agent"
     p = proc.spawn(["ssh-agent", "-D", "-a", path])
-    env = {**os.environ, "SSH_AUTH_SOCK": str(path)}
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
     try:
         proc.wait_for(path.exists, "the agent")
-        subprocess.run(["ssh-add", "-q", account[1]], env=env, check=True)
+        subprocess.run(["ssh-add", "-q", account[1]], check=True)
         yield path
     finally:
         proc.stop(p)
@@ -300,13 +300,14 @@ def test_the_node_is_answered(both, pool):
 def endings(pool, user, offsets):
     """What the nodes say of the ends of the user's connections."""
     said = "".join(node.log_since(offsets[node]) for node in pool.nodes)
-    return [(who or "", how) for who, how in re.findall(
-        rf"(?:(Received disconnect) from|Connection closed by|Disconnected from user {user.name}) \S+ port \d+(:?.*)", said)]
+    pattern = rf"(Received disconnect from|Connection closed by|Disconnected from user {user.name}) \S+ port \d+(:?.*)"
+    return re.findall(pattern, said)
 
 
 @pytest.mark.feature("Connection: its end is clean")
-def test_nothing_is_left_of_a_connection(both, pool):
+def test_nothing_is_left_of_a_connection(library, both, pool):
     """The nodes hear of both ends the same, and the broker has one line that says who ended it."""
+    library.need("a goodbye")
     user = pool.user()
     offsets = {node: node.log.stat().st_size for node in pool.nodes}
     both(lambda c: c.run("cat", SMALL).status, user, key=pool.key(user))
@@ -315,7 +316,7 @@ def test_nothing_is_left_of_a_connection(both, pool):
     assert len(set(said)) * 2 == len(said), said
     if pool.broker:
         line, = proc.wait_for(lambda: ended(pool, user), "the line at the end")
-        assert line["cause"] == "client", line
+        assert line["cause"] == "client-disconnect", line
 
 
 def ended(pool, user):
@@ -337,10 +338,10 @@ def test_keys_change_in_mid_transfer(both, pool):
     offset = node.log.stat().st_size
     done = both(lambda c: c.run("cat", BLOB), user, key=pool.key(user), rekey_bytes=1 << 18)
     assert done.out == BLOB
-    assert node.log_since(offset).count("SSH2_MSG_NEWKEYS received") >= 8
+    assert node.log_since(offset).count("SSH2_MSG_NEWKEYS received") >= 3
     if pool.broker:
         line, = proc.wait_for(lambda: ended(pool, user), "the line at the end")
-        assert int(line["rekeys"]) >= 8
+        assert int(line["rekeys"]) >= 3
 
 
 # Each algorithm alone.
@@ -373,15 +374,6 @@ def test_each_cipher_and_mac(client, library, suite):
 def test_compression(client, library):
     library.need("zlib@openssh.com")
     goes_with(client, compression="zlib@openssh.com")
-
-
-@pytest.fixture(scope="session")
-def all_keys(temp, broker_only):
-    """A broker with each kind of host key, and a user there."""
-    pool = Pool(temp / "all-keys", "broker", nodes=1, kinds=KEY_KINDS)
-    user = pool.user()
-    yield pool, user, pool.key(user)
-    pool.stop()
 
 
 @pytest.mark.feature("Algorithms: host key {name}")

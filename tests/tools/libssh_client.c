@@ -43,7 +43,8 @@ struct client {
 	struct stream streams[STREAMS_MAX];
 	size_t n_streams, n_over;
 	const char *key, *password, *answer; /* how to log in */
-	const char *signal, *report_path, *term; /* signal: to send after the first output */
+	const char *signal, *report_path, *term,
+		*agent; /* signal: to send after the first output */
 	FILE *report;
 	long long keepalive_ms,
 		asked_at; /* how often to ask for a sign of life, and when that was done last */
@@ -168,6 +169,21 @@ stream_add(struct client *c, ssh_channel channel, int in, int out)
 	return t;
 }
 
+/* It may be written in parts while keys change; an end of the channel meanwhile is seen later. */
+static bool
+write_channel(struct stream *t, const uint8_t *bytes, uint32_t n)
+{
+	uint32_t done = 0;
+
+	while (done < n && !t->is_closed) {
+		int part = ssh_channel_write(t->channel, bytes + done, n - done);
+
+		need(part >= 0 || t->is_closed, "write to a channel", t->client->s);
+		done += part > 0 ? (uint32_t)part : 0;
+	}
+	return true;
+}
+
 /* Never more than the peer has room for: a write that waits would keep us from reading. */
 static bool
 carry_in(struct stream *t)
@@ -180,11 +196,10 @@ carry_in(struct stream *t)
 	if (t->in_ended || room == 0 || poll(&p, 1, 0) != 1)
 		return false;
 	n = read(t->in, bytes, room < sizeof(bytes) ? room : sizeof(bytes));
-	if (n > 0 && ssh_channel_write(t->channel, bytes, (uint32_t)n) == n)
-		return true;
+	if (n > 0)
+		return write_channel(t, bytes, (uint32_t)n);
 	t->in_ended = true;
-	if (n <= 0)
-		(void)ssh_channel_send_eof(t->channel);
+	(void)ssh_channel_send_eof(t->channel);
 	return true;
 }
 
@@ -287,7 +302,8 @@ set_own(struct client *c, const char *name, size_t len, const char *value)
 		const char *name;
 		const char **place;
 	} own[] = {{"key", &c->key}, {"password", &c->password}, {"answer", &c->answer},
-		{"report", &c->report_path}, {"signal", &c->signal}, {"term", &c->term}};
+		{"report", &c->report_path}, {"signal", &c->signal}, {"term", &c->term},
+		{"agent", &c->agent}};
 
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		if (strlen(own[i].name) == len && memcmp(own[i].name, name, len) == 0) {
@@ -576,11 +592,11 @@ static ssh_channel
 on_agent_open(ssh_session s, void *arg)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	const char *path = getenv("SSH_AUTH_SOCK");
+	const char *path = ((struct client *)arg)->agent;
 	ssh_channel channel = ssh_channel_new(s);
 	int fd;
 
-	need(path != NULL && strlen(path) < sizeof(a.sun_path), "SSH_AUTH_SOCK", NULL);
+	need(path != NULL && strlen(path) < sizeof(a.sun_path), "agent=PATH", NULL);
 	memcpy(a.sun_path, path, strlen(path) + 1);
 	fd = connect_to((struct sockaddr *)&a, sizeof(a));
 	return stream_add(arg, channel, fd, fd)->channel;

@@ -14,6 +14,7 @@ KEXES = ("curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp25
 AEAD = ("chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 MACS = ("hmac-sha2-256", "hmac-sha2-512", "hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com")
 SUITES = [(c, None) for c in AEAD] + [(f"aes{n}-ctr", m) for n in (128, 192, 256) for m in MACS]
+KEY_KINDS = ("ed25519", "ecdsa-256", "ecdsa-384", "ecdsa-521", "rsa")
 HOST_KEYS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-256",
              "rsa-sha2-512")
 

@@ -46,7 +46,7 @@ class AsyncSsh(Library):
         """What action(connection) returns."""
         async def connected():
             try:
-                c = await asyncssh.connect(self.endpoint.host, self.endpoint.port, **self.options(), **extra)
+                c = await asyncssh.connect(self.endpoint.host, self.endpoint.port, **{**self.options(), **extra})
             except asyncssh.PermissionDenied as e:
                 raise Denied(str(e)) from e
             async with c:
@@ -136,7 +136,7 @@ class AsyncSsh(Library):
             running.result()
 
     def with_agent(self, command, socket):
-        return self.act(lambda c: self.execute(c, command), agent_forwarding=str(socket))
+        return self.act(lambda c: self.execute(c, command), agent_path=str(socket), agent_forwarding=True)
 
     def alive(self, seconds):
         """Ask for signs of life meanwhile; a missing one ends the connection."""
@@ -149,10 +149,12 @@ class Answering(asyncssh.SSHClient):
     """Every question gets the same answer."""
 
     def __init__(self, answer):
-        self.answer = answer
+        self.answer, self.is_asked = answer, False
 
     def kbdint_auth_requested(self):
-        return ""
+        """Once."""
+        asked, self.is_asked = self.is_asked, True
+        return None if asked else ""
 
     def kbdint_challenge_received(self, name, instructions, lang, prompts):
         return [self.answer] * len(prompts)

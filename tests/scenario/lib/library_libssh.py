@@ -26,10 +26,10 @@ class Libssh(Library):
         assert program, "the build has no libssh-client"
         return [program, *(f"{k}={v}" for k, v in settings.items() if v is not None), "--", *words]
 
-    def act(self, *words, stdin=b"", env=None, **extra):
+    def act(self, *words, stdin=b"", **extra):
         """The output of an action, and the lines of its report as lists of words."""
         report = self.folder / f"report-{next(self.numbers)}"
-        p = proc.spawn(self.command(*words, report=report, **extra), env=env, stdin=subprocess.PIPE,
+        p = proc.spawn(self.command(*words, report=report, **extra), stdin=subprocess.PIPE,
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             out, err = p.communicate(stdin, proc.seconds(60))
@@ -89,7 +89,7 @@ class Libssh(Library):
             proc.stop(p)
 
     def with_agent(self, command, socket):
-        out, err, lines, _ = self.act("agent", command, env={"SSH_AUTH_SOCK": str(socket)})
+        out, err, lines, _ = self.act("agent", command, agent=socket)
         return self.done(lines, 0, out, err)
 
     def alive(self, seconds):

@@ -28,6 +28,7 @@ class Paramiko(Library):
         "exit signals": NO_SIGNALS,
         "signals": "it has no way to send a signal",
         "terminal modes": "it sends no modes with a terminal",
+        "a goodbye": "it closes the socket without a word",
         "unix sockets": NO_UNIX,
         "remote unix sockets": NO_UNIX,
         "chacha20-poly1305@openssh.com": NO_AEAD,
@@ -163,19 +164,15 @@ class Paramiko(Library):
         channel.close()
 
     def with_agent(self, command, path):
-        before, os.environ["SSH_AUTH_SOCK"] = os.environ.get("SSH_AUTH_SOCK"), str(path)
-        try:
-            with self.connected() as t:
-                channel = t.open_session()
-                handler = AgentRequestHandler(channel)
-                channel.exec_command(command)
-                out, err = self.finish(channel)
-                handler.close()
-                return Done(channel.recv_exit_status(), None, out, err)
-        finally:
-            del os.environ["SSH_AUTH_SOCK"]
-            if before:
-                os.environ["SSH_AUTH_SOCK"] = before
+        """It finds the agent by SSH_AUTH_SOCK alone, which must be there already."""
+        assert os.environ["SSH_AUTH_SOCK"] == str(path)
+        with self.connected() as t:
+            channel = t.open_session()
+            handler = AgentRequestHandler(channel)
+            channel.exec_command(command)
+            out, err = self.finish(channel)
+            handler.close()
+            return Done(channel.recv_exit_status(), None, out, err)
 
     def alive(self, seconds):
         """Ask for signs of life meanwhile; it does not wait for them."""
