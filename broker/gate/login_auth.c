@@ -3,6 +3,7 @@
  */
 #include "broker/gate/login_impl.h"
 #include "common/log.h"
+#include "common/ssh/cert.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -432,7 +433,7 @@ remember_fingerprint(struct login *l)
 	struct auth_request rq;
 
 	if (auth_request_parse(login_current_payload(l), &rq) == OK)
-		key_fingerprint(rq.key, l->fingerprint);
+		cert_fingerprint(rq.key, l->fingerprint);
 }
 
 /* The certificate that comes with the proof is the one to use: it may say more than the offered one. */

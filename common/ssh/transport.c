@@ -249,7 +249,7 @@ send_disconnect(struct transport *t, enum ssh_disconnect code, const char *text)
 	enum err e = transport_write_disconnect(code, text, &b);
 
 	if (e == OK)
-		e = transport_seal_now(t, buf_span(&b));
+		(void)!transport_seal_now(t, buf_span(&b));
 	buf_clear(&b);
 }
 

@@ -8,6 +8,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	(void)!krl_check(span_of(data, size), span_str("a key"));
+	(void)!krl_check(span_of(data, size), span_str("a key"), NULL);
 	return 0;
 }

@@ -29,8 +29,29 @@ X11Forwarding yes
 Match User *-alive
 ClientAliveInterval 1
 ClientAliveCountMax 1
-Match User *-twice
+Match User *-keyword
+AuthenticationMethods publickey,password
+Match User *-keyquestion
 AuthenticationMethods publickey,keyboard-interactive
+Match User *-either
+AuthenticationMethods password publickey
+Match User *-twokeys
+AuthenticationMethods publickey,publickey
+Match User *-one
+MaxAuthTries 1
+Match User *-few
+MaxAuthTries 3
+Match User *-many
+MaxAuthTries 30
+Match User *-empty
+PermitEmptyPasswords yes
+Match User *-hostbased
+HostbasedAuthentication yes
+AuthenticationMethods hostbased
+Match User *-banner
+Banner /etc/ssh/banner
+Match User *-nobanner
+Banner /etc/ssh/banner-empty
 """
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lib import proc
+from lib.socks import GRANTED, socks4, through_socks
 from lib.tunnel import accepts, listen, read_all, tunnel
 
 SPEECH = os.urandom(200000)
@@ -59,27 +60,6 @@ def test_many_bytes_both_ways_at_once(mastered, pool):
             x.result() if x in sent else x.close()
 
 
-# What a SOCKS client says, in pieces, and how long the answer to each is.
-def socks4(port):
-    return [(b"\x04\x01" + port.to_bytes(2, "big") + b"\x7f\0\0\1user\0", 8)]
-
-
-def socks4a(port):
-    return [(b"\x04\x01" + port.to_bytes(2, "big") + b"\0\0\0\1user\0localhost\0", 8)]
-
-
-def socks5(port):
-    return [(b"\x05\x01\0", 2), (b"\x05\x01\0\x01\x7f\0\0\1" + port.to_bytes(2, "big"), 10)]
-
-
-def socks5_by_name(port):
-    return [(b"\x05\x01\0", 2), (b"\x05\x01\0\x03\x09localhost" + port.to_bytes(2, "big"), 10)]
-
-
-SOCKS = (socks4, socks4a, socks5, socks5_by_name)
-GRANTED = {socks4: 90, socks4a: 90, socks5: 0, socks5_by_name: 0}
-
-
 @pytest.fixture(scope="module")
 def socks_port(shared_master):
     port = proc.free_port()
@@ -87,18 +67,8 @@ def socks_port(shared_master):
     return port
 
 
-def through_socks(port, dialect, target):
-    s = socket.create_connection(("127.0.0.1", port), 10)
-    s.settimeout(proc.seconds(20))
-    for said, n in dialect(target):
-        s.sendall(said)
-        answer = s.recv(n, socket.MSG_WAITALL)
-    assert answer[1] == GRANTED[dialect]
-    return s
-
-
 @pytest.mark.feature("Forwarding: -D, SOCKS 4 and 5")
-@pytest.mark.parametrize("dialect", SOCKS)
+@pytest.mark.parametrize("dialect", GRANTED)
 def test_socks(socks_port, server, pool, dialect):
     with through_socks(socks_port, dialect, server[1]) as s:
         s.sendall(SPEECH)

@@ -92,7 +92,7 @@ def test_what_is_typed_logs_in_if_it_is_right(both, account, how):
 
 @pytest.mark.feature("Login: by key, and then what is typed")
 def test_a_key_and_then_questions(both, pool):
-    user = pool.user(kind="twice")
+    user = pool.user(kind="keyquestion")
     key = pool.key(user)
     assert both(lambda c: c.run("id -un"), user, key=key, answer=user.password).out.decode() == f"{user.name}\n"
     assert both(is_denied, user, key=key, answer="wrong")

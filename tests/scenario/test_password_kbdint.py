@@ -1,8 +1,6 @@
 """Secrets that users type: passwords, and conversations with PAM."""
 import pytest
 
-from lib import keys
-
 GOOD, BAD = "correct horse", "battery staple"
 METHODS = {"password": "-oPreferredAuthentications=password",
            "kbdint": "-oPreferredAuthentications=keyboard-interactive"}
@@ -48,6 +46,14 @@ def test_several_rounds_of_questions(pool):
     assert (status, "in\r\n" in text) == (0, True), text
 
 
+def test_an_expired_password_is_changed_in_the_session(pool):
+    """Who gets in with it is let do nothing else."""
+    client = pool.client(pool.user(must_change_password=True), key=None)
+    new = "a much longer 1 than before"
+    status, text = client.answer([GOOD, GOOD, new, new], "echo in", METHODS["password"], "-tt")
+    assert (status, "password updated" in text, "in\r\n" in text) == (0, True, False), text
+
+
 @pytest.mark.feature("Login: by key, and then what is typed")
 def test_a_key_and_then_a_password(make_pool, via):
     pool = make_pool(via, nodes=1, node_config="AuthenticationMethods publickey,keyboard-interactive publickey,password")
@@ -58,16 +64,6 @@ def test_a_key_and_then_a_password(make_pool, via):
         assert (status, "in\r\n" in text) == (0, True), text
         assert client.answer([BAD], "echo in", option, "-oNumberOfPasswordPrompts=1")[0] == 255
     assert client.run("echo in", "-oPreferredAuthentications=publickey").returncode == 255
-
-
-@pytest.mark.feature("Login: by two keys")
-def test_two_keys_are_two_keys(make_pool, via):
-    pool = make_pool(via, nodes=1, node_config="AuthenticationMethods publickey,publickey")
-    user = pool.user()
-    first, second = pool.key(user), pool.key(user)
-    pool.authorize(user, keys.public(first), keys.public(second))
-    assert pool.client(user, first).run("echo in").returncode == 255
-    assert pool.client(user, first, options=f"IdentityFile {second}").out("echo in") == "in\n"
 
 
 @pytest.mark.feature("Login: banner and methods are the node's")

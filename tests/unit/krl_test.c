@@ -42,7 +42,7 @@ put_section(uint8_t type, const char *text, struct span behind, struct buf *b)
 static enum err
 check_and_clear(struct buf *b)
 {
-	enum err e = krl_check(buf_span(b), key);
+	enum err e = krl_check(buf_span(b), key, NULL);
 
 	buf_clear(b);
 	return e;
@@ -53,9 +53,9 @@ Test(krl, a_key_in_any_section_is_found)
 	struct buf b = {0};
 
 	put_header(1, &b);
-	cr_assert_eq(krl_check(buf_span(&b), key), OK);
+	cr_assert_eq(krl_check(buf_span(&b), key, NULL), OK);
 	put_section(KEYS, "another", span_str(""), &b);
-	cr_assert_eq(krl_check(buf_span(&b), key), OK);
+	cr_assert_eq(krl_check(buf_span(&b), key, NULL), OK);
 	put_section(KEYS, "the key", span_str(""), &b);
 	put_section(KEYS, "a third", span_str(""), &b);
 	cr_assert_eq(check_and_clear(&b), ERR_DENIED);
@@ -71,8 +71,8 @@ Test(krl, what_is_cut_off_anywhere_is_no_list)
 	put_section(KEYS, "the key", span_str(""), &b);
 	for (size_t len = 0; len < b.len; len++) {
 		if (len != header)
-			cr_assert_eq(krl_check(span_of(buf_span(&b).ptr, len), key), ERR_FORMAT,
-				"%zu", len);
+			cr_assert_eq(krl_check(span_of(buf_span(&b).ptr, len), key, NULL),
+				ERR_FORMAT, "%zu", len);
 	}
 	cr_assert_eq(check_and_clear(&b), ERR_DENIED);
 }

@@ -157,7 +157,7 @@ class Leg:
         self.received = (self.received + 1) % (1 << 32)
         return body[1:len(body) - body[0]]
 
-    def recv(self):
+    def recv(self, boring=(IGNORE, DEBUG, USERAUTH_BANNER)):
         """The next payload that means something to a test."""
         while True:
             payload = self.packet()
@@ -166,7 +166,7 @@ class Leg:
                 self.extensions = dict((r.string(), r.string()) for _ in range(r.u32()))
             elif payload.startswith(bytes([GLOBAL_REQUEST]) + string(HOSTKEYS)):
                 self.announced = hostkeys_of(payload)
-            elif payload[0] not in (IGNORE, DEBUG, USERAUTH_BANNER):
+            elif payload[0] not in boring:
                 return payload
 
     def take(self, n):
@@ -195,9 +195,10 @@ class Leg:
         for step in (self.hear_newkeys, self.say_newkeys) if self.is_client else (self.say_newkeys, self.hear_newkeys):
             step()
 
-    def swap_kexinit(self):
+    def swap_kexinit(self, *extensions):
+        """extensions: names besides those of key exchange methods."""
         payload = bytes([KEXINIT]) + os.urandom(16) + string(
-            "curve25519-sha256" + (",ext-info-c" if self.is_client else ""), "ssh-ed25519",
+            ",".join(["curve25519-sha256", *["ext-info-c"] * self.is_client, *extensions]), "ssh-ed25519",
             *["aes256-gcm@openssh.com"] * 2, *["hmac-sha2-256"] * 2, *["none"] * 2, "", "") + b"\0" + u32(0)
         self.send(payload)
         self.kexinits = payload, self.recv()
