@@ -246,6 +246,8 @@ def expected(leg, state, kind):
         return CLOSED
     if kind in IGNORED:
         return GOES_ON
+    if state == "rekey" and kind in CONNECTION:
+        return GOES_ON  # forbidden, but what clients do and sshd takes
     if state in ("kexinit", "kex", "newkeys", "rekey"):
         return PROTOCOL_ERROR
     if kind == raw.EXT_INFO or kind == raw.PONG:
