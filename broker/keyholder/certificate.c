@@ -113,7 +113,7 @@ static enum err
 read_user_options(const struct offer *o, struct cert_options *out)
 {
 	if (o->cert != NULL)
-		return cert_options_read(o->cert, out);
+		return cert_options_read(cert_fields(o->cert), out);
 	*out = (struct cert_options){0};
 	/* What the user's own key may not do, the node's helper takes away again. */
 	for (size_t i = 0; i < CERT_PERMIT_COUNT; i++)

@@ -81,7 +81,7 @@ static enum err
 check_cert(const struct core *c, const struct cert *cert)
 {
 	struct cert_options options;
-	enum err e = cert_options_read(cert, &options);
+	enum err e = cert_options_read(cert_fields(cert), &options);
 
 	if (e == OK && pubkey_equal(cert_ca_key(cert), privkey_public(keys_user_ca(c->keys))))
 		e = ERR_DENIED;

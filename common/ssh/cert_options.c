@@ -68,9 +68,8 @@ read_extension(struct span name, struct span data, struct cert_options *o)
 }
 
 enum err
-cert_options_read(const struct cert *c, struct cert_options *out)
+cert_options_read(const struct cert_fields *f, struct cert_options *out)
 {
-	const struct cert_fields *f = cert_fields(c);
 	struct span critical = f->critical_options, extensions = f->extensions, name, data;
 	struct cert_options o = {0};
 	enum err e = f->kind == CERT_USER ? OK : ERR_FORMAT;

@@ -35,6 +35,6 @@ struct cert_options {
  * that is not known, with which sshd takes no certificate either.  ERR_FORMAT: no user's certificate, or an option with
  * other data than it has.
  */
-MUST_CHECK enum err cert_options_read(const struct cert *c, struct cert_options *out);
+MUST_CHECK enum err cert_options_read(const struct cert_fields *f, struct cert_options *out);
 
 #endif

@@ -90,18 +90,18 @@ check_keys(uint8_t type, struct span data, const struct wanted *w)
 	return found;
 }
 
-/* Is the certificate's serial number from low to high?  0 is that of a CA which gives none, and never revoked. */
+/* Is the certificate's serial number from low to high?  0 is that of a CA which gives none: no list may name it. */
 static enum err
 check_range(const struct cert *c, uint64_t low, uint64_t high)
 {
 	uint64_t serial;
 
-	if (low > high)
+	if (low == 0 || low > high)
 		return ERR_FORMAT;
 	if (c == NULL)
 		return OK;
 	serial = cert_fields(c)->serial;
-	return serial != 0 && low <= serial && serial <= high ? ERR_DENIED : OK;
+	return low <= serial && serial <= high ? ERR_DENIED : OK;
 }
 
 static enum err
@@ -111,11 +111,15 @@ check_serials(struct wire_reader *r, const struct cert *c)
 
 	while (wire_left(r) > 0) {
 		uint64_t serial;
+		enum err e;
 
 		if (wire_get_u64(r, &serial) != OK)
 			return ERR_FORMAT;
-		if (check_range(c, serial, serial) == ERR_DENIED)
-			found = ERR_DENIED;
+		e = check_range(c, serial, serial);
+		if (e == ERR_FORMAT)
+			return e;
+		if (e == ERR_DENIED)
+			found = e;
 	}
 	return found;
 }
@@ -130,21 +134,27 @@ check_serial_range(struct wire_reader *r, const struct cert *c)
 	return check_range(c, low, high);
 }
 
+static bool
+bit_is_set(struct span number, uint64_t n)
+{
+	return n / 8 < number.len && (number.ptr[number.len - 1 - n / 8] >> (n % 8) & 1) != 0;
+}
+
 /* A number whose bit n, counted from its low end, stands for the serial number first + n. */
 static enum err
 check_bitmap(struct wire_reader *r, const struct cert *c)
 {
-	uint64_t first, n;
+	uint64_t first, serial;
 	struct span bits;
 
 	if (wire_get_u64(r, &first) != OK || wire_get_mpint(r, &bits) != OK || wire_end(r) != OK)
 		return ERR_FORMAT;
-	if (c == NULL || cert_fields(c)->serial < first)
+	if (first == 0 && bit_is_set(bits, 0))
+		return ERR_FORMAT;
+	if (c == NULL)
 		return OK;
-	n = cert_fields(c)->serial - first;
-	if (n / 8 >= bits.len || (bits.ptr[bits.len - 1 - n / 8] >> (n % 8) & 1) == 0)
-		return OK;
-	return check_range(c, cert_fields(c)->serial, cert_fields(c)->serial);
+	serial = cert_fields(c)->serial;
+	return serial >= first && bit_is_set(bits, serial - first) ? ERR_DENIED : OK;
 }
 
 static enum err

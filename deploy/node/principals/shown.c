@@ -38,7 +38,7 @@ read_cert(const struct settings *s, struct shown *shown, char *why)
 	enum err e = cert_parse(shown->blob, &shown->cert);
 
 	if (e == OK)
-		e = cert_options_read(shown->cert, &shown->options);
+		e = cert_options_read(cert_fields(shown->cert), &shown->options);
 	if (e != OK) {
 		why_set(why, "the user's certificate: %s", err_text(e));
 		return ERR_DENIED;
