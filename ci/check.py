@@ -160,11 +160,11 @@ def check_clang(step, _):
         run_ctest(step, OUT / "clang", {})
 
 
-def run_scenarios(step, build_name, full, via, mib, tests="scenario"):
+def run_scenarios(step, build_name, full, via, mib, tests="scenario", options=()):
     folder = temporary_folder()
     status = step.run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", WORKERS, "--durations=15",
                        "--timeout", 1800 if full else 300,
-                       *([] if full else ["-m", "not slow"]), ROOT / "tests" / tests],
+                       *([] if full else ["-m", "not slow"]), *options, ROOT / "tests" / tests],
                       SSHBROKER_BUILD=str(OUT / build_name), SSHBROKER_ASAN_DIR=str(folder), SCENARIO_VIA=via,
                       SCENARIO_BIG_MIB=str(mib), PYTHONDONTWRITEBYTECODE="1")
     closing = re.findall(r"^(?=.*(?:passed|failed|skipped|error)).* in [\d.]+s.*$", step.text(), re.M)
@@ -176,7 +176,11 @@ def run_scenarios(step, build_name, full, via, mib, tests="scenario"):
 
 
 def check_scenarios(step, full):
-    run_scenarios(step, "gcc", full, "broker", 1024 if full else 64)
+    """And that the table of tests/README.md says what they show."""
+    found = OUT / "features.json"
+    found.unlink(missing_ok=True)
+    run_scenarios(step, "gcc", full, "broker", 1024 if full else 64, options=("--features", found))
+    step.one(step.run(["/usr/bin/python3", ROOT / "tests/features.py", "check", found]) == 0)
 
 
 def check_openssh_tests(step, full):

@@ -137,6 +137,17 @@ accept_user(struct login *l, const struct auth_request *rq)
 	return true;
 }
 
+/*
+ * The first "none" asks for the methods only; no node needs to be troubled where they are known, and where no node is
+ * known to let anybody in by it.
+ */
+static bool
+answer_is_known(const struct login *l, const struct auth_request *rq)
+{
+	return rq->kind == AUTH_NONE && l->node == NULL && l->methods.len > 0 &&
+		!wire_namelist_has(span_str(l->env->known_methods), span_str(MSG_METHOD_NONE));
+}
+
 static void
 on_request(struct login *l, struct span payload)
 {
@@ -163,8 +174,7 @@ on_request(struct login *l, struct span payload)
 		login_fail_internal(l, e, "authentication request");
 		return;
 	}
-	/* The first "none" asks for the methods only; no node needs to be troubled where they are known. */
-	if (rq.kind == AUTH_NONE && l->node == NULL && l->methods.len > 0)
+	if (answer_is_known(l, &rq))
 		login_answer_failure(l, false);
 	else
 		login_work(l);

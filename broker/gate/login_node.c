@@ -181,8 +181,8 @@ on_ready(void *arg, struct span methods, bool is_open)
 
 	l->node_ready = true;
 	l->node_open = is_open;
+	report_methods(l, is_open ? span_str(MSG_METHOD_NONE) : methods);
 	if (!is_open) {
-		report_methods(l, methods);
 		/* In the middle of a login the list of the first node, after partial success, still counts. */
 		if (l->n_proofs == 0)
 			e = set_methods(l, methods);

@@ -20,6 +20,7 @@ def denied(done, *words):
 
 # --- what the nodes ask for ---
 
+@pytest.mark.feature("Login: by key, and then what is typed")
 @pytest.mark.parametrize("kind,method", [("keyword", "password"), ("keyquestion", "keyboard-interactive")])
 def test_a_key_and_something_typed(pool, kind, method):
     client = pool.client(pool.user(kind=kind))
@@ -32,6 +33,7 @@ def test_a_key_and_something_typed(pool, kind, method):
     assert client.answer([GOOD], "echo in", f"-oPreferredAuthentications={method}")[0] == 255
 
 
+@pytest.mark.feature("Login: AuthenticationMethods password publickey")
 def test_one_of_two(pool):
     client = pool.client(pool.user(kind="either"))
     assert client.out("echo in", KEY) == "in\n"
@@ -39,6 +41,7 @@ def test_one_of_two(pool):
     assert client.answer([GOOD], "echo in", QUESTION)[0] == 255
 
 
+@pytest.mark.feature("Login: by two keys")
 def test_two_keys_are_two_keys(pool):
     user = pool.user(kind="twokeys")
     one, other, unknown = [pool.key(user, kind) for kind in ("ed25519", "ecdsa-256", "ed25519")]
@@ -49,6 +52,7 @@ def test_two_keys_are_two_keys(pool):
     assert denied(pool.client(user, one, options=f"IdentityFile {unknown}").run("echo in"))
 
 
+@pytest.mark.feature("Login: by two keys")
 def test_the_same_key_twice_is_one_key(pool):
     """A client that does not mind showing it again; also named in another way."""
     user = pool.user(kind="twokeys")
@@ -69,6 +73,7 @@ def at_authentication(endpoint):
     return leg
 
 
+@pytest.mark.feature("Login: publickey-hostbound")
 @pytest.mark.parametrize("is_bound", [False, True])
 def test_a_request_may_name_the_host_key(pool, client, is_bound):
     """publickey-hostbound: what an agent with destinations signs."""
@@ -78,6 +83,7 @@ def test_a_request_may_name_the_host_key(pool, client, is_bound):
         assert leg.extensions[b"publickey-hostbound@openssh.com"] == b"0"
 
 
+@pytest.mark.feature("Login: publickey-hostbound")
 def test_a_request_that_names_another_host_key_is_refused(pool, client, via):
     other = raw.key_blob(keys.public(keys.make_key(client.folder, "other")))
     with at_authentication(pool.endpoint()) as leg:
@@ -97,6 +103,7 @@ def test_a_node_without_anything_that_passes_is_explained(pool, via):
         assert b"allow no way to log in that works through the broker" in done.stderr
 
 
+@pytest.mark.feature("Login: MaxAuthTries")
 @pytest.mark.parametrize("kind,tries", [("one", 1), ("few", 3)])
 @pytest.mark.parametrize("method", [PASSWORD, QUESTION])
 def test_only_so_many_tries(pool, kind, tries, method):
@@ -109,11 +116,20 @@ def test_only_so_many_tries(pool, kind, tries, method):
     assert (status, "in\r\n" in text) == (0, True), text
 
 
-def test_an_open_account_needs_no_password(pool, via):
-    """Directly ssh does not even ask; through the broker it may have to, where the methods were known before."""
-    client = pool.client(pool.user("", kind="empty"), None)
-    status, text = client.answer([""], "echo in", PASSWORD)
-    assert (status, "in\r\n" in text) == (0, True), text
+def test_an_open_account_needs_no_password(make_pool, via):
+    """A broker that knew other methods before learns of it when somebody comes in."""
+    pool = make_pool(via, nodes=1, node_config="PermitEmptyPasswords yes")
+    assert pool.client().out("echo in") == "in\n"
+    client = pool.client(pool.user(""), None)
+    if via == "broker":
+        status, text = client.answer([""], "echo in", PASSWORD)
+        assert (status, "in\r\n" in text) == (0, True), text
+    assert client.out("echo in") == "in\n"
+    assert pool.client(pool.user(""), None).out("echo in") == "in\n"
+    assert denied(pool.client(pool.user(), None).run("echo in"))
+
+
+def test_an_open_account_is_closed_where_the_node_says_so(pool):
     closed = pool.client(pool.user(""), None)
     assert closed.answer([""], "echo in", PASSWORD, "-oNumberOfPasswordPrompts=1")[0] == 255
 
@@ -145,6 +161,7 @@ def agent(client, paths):
         proc.stop(p)
 
 
+@pytest.mark.feature("Login: twenty keys in an agent, in any order")
 def test_twenty_keys_of_an_agent(pool, wrong_keys):
     """The last one is right: good where the node takes so many tries."""
     user = pool.user(kind="many")
@@ -155,6 +172,7 @@ def test_twenty_keys_of_an_agent(pool, wrong_keys):
         assert client.out("echo in", *options) == "in\n"
 
 
+@pytest.mark.feature("Login: MaxAuthTries")
 def test_too_many_keys_of_an_agent(pool, wrong_keys):
     user = pool.user(kind="few")
     key = pool.key(user)
@@ -167,6 +185,7 @@ def test_too_many_keys_of_an_agent(pool, wrong_keys):
         assert client.out("echo in", *options, "-oIdentitiesOnly=yes", f"-oIdentityFile={key}.pub") == "in\n"
 
 
+@pytest.mark.feature("Login: MaxAuthTries")
 def test_the_node_stays_in_use_after_too_many_failures(pool, wrong_keys):
     """Nothing is wrong with it."""
     user = pool.user(kind="one")
@@ -176,6 +195,7 @@ def test_the_node_stays_in_use_after_too_many_failures(pool, wrong_keys):
     assert pool.client(user).out("echo in", KEY) == "in\n"
 
 
+@pytest.mark.feature("Login: twenty keys in an agent, in any order")
 def test_keys_in_the_wrong_order(pool, wrong_keys):
     client = pool.client(options="".join(f"IdentityFile {k}\n  " for k in wrong_keys[:5]))
     done = client.run("echo in", KEY, "-v", check=True)
@@ -185,10 +205,11 @@ def test_keys_in_the_wrong_order(pool, wrong_keys):
 
 # --- names ---
 
-NAMES = ["user{n}@domain.example", "DOMAIN{n}\\user", "first{n}.last", "u{n}+n1", "u{n}+what", "UPPER{n}", "machine{n}$", "j\u00fcrg{n}",
-         "first{n} last", "a{n}%u%h%%", "a{n}$HOME`id`", "u{n}'\"", "u{n}*", "n{n}=x,y;z", "u{n}" + "x" * 28]
+NAMES = ["user{n}@domain.example", "DOMAIN{n}\\user", "first{n}.last", "u{n}+n1", "u{n}+what", "UPPER{n}", "machine{n}$",
+         "j\u00fcrg{n}", "first{n} last", "a{n}%u%h%%", "a{n}$HOME`id`", "u{n}'\"", "u{n}*", "n{n}=x,y;z", "u{n}" + "x" * 28]
 
 
+@pytest.mark.feature("Login: names with @, backslash and dots")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name(pool, name):
     """By key and by password: what runs, runs as this user, and the list of connections has it as it is."""
@@ -200,6 +221,7 @@ def test_a_name(pool, name):
 
 # --- banners ---
 
+@pytest.mark.feature("Login: banners of any size")
 @pytest.mark.parametrize("size", [1, 3000, 200 << 10])
 def test_a_banner(pool, size):
     text = ("Mind the gap, \u00e4nd th\u00e9 st\u00e8p.\n" * (size // 20 + 1)).encode()[:size].decode(errors="ignore")
@@ -213,6 +235,7 @@ def test_a_banner(pool, size):
     assert done.stderr.count(b"Mind the gap") == text.count("Mind the gap")
 
 
+@pytest.mark.feature("Login: banners of any size")
 def test_no_banner(pool):
     for node in pool.nodes:
         node.write("/etc/ssh/banner-empty", "")
@@ -288,6 +311,7 @@ def carried(turns):
     return [answers for _, answers in turns]
 
 
+@pytest.mark.feature("Login: a password change request", client="raw")
 def test_a_password_that_must_be_changed(talk):
     turns = [(raw.password("u1", "old"), [CHANGE]), (new_password("old", "weak"), [CHANGE]),
              (new_password("wrong", "new"), [raw.failure("password")]), (raw.password("u1", "old"), [CHANGE]),
@@ -295,6 +319,7 @@ def test_a_password_that_must_be_changed(talk):
     assert talk(*turns) == carried(turns)
 
 
+@pytest.mark.feature("Login: a password change request", client="raw")
 def test_a_changed_password_that_is_not_enough(talk):
     question = message(raw.INFO_REQUEST, "", "", "", 1, "Code: ", False)
     turns = [(raw.password("u1", "old"), [CHANGE]), (new_password("old", "new"), [raw.failure("keyboard-interactive", True)]),
@@ -309,6 +334,7 @@ def ask(*prompts, name="", instruction=""):
     return message(raw.INFO_REQUEST, name, instruction, "", len(prompts), *itertools.chain(*prompts))
 
 
+@pytest.mark.feature("Login: several rounds of questions", client="raw")
 def test_rounds_of_questions(talk):
     """None at all, with an echo, many, long and in other tongues; and none at the end, where there is only something to say."""
     many = [(f"{n}: ", n % 2 == 0) for n in range(100)]
@@ -323,12 +349,14 @@ def test_rounds_of_questions(talk):
     assert talk(*turns) == carried(turns)
 
 
+@pytest.mark.feature("Login: several rounds of questions", client="raw")
 def test_a_wrong_number_of_answers_is_for_the_node_to_judge(talk):
     turns = [(KBDINT, [ask(("A: ", False), ("B: ", False))]), (message(raw.INFO_RESPONSE, 1, "a"), [raw.failure("password")]),
              (KBDINT, [ask()]), (message(raw.INFO_RESPONSE, 1, "a"), [SUCCESS])]
     assert talk(*turns) == carried(turns)
 
 
+@pytest.mark.feature("Login: banners of any size", client="raw")
 def test_banners_at_any_time(talk):
     banners = [message(raw.USERAUTH_BANNER, text, "") for text in ("", "\n", "one\r\n", "\u00e4", "x" * 200000)]
     turns = [(raw.password("u1"), [*banners, raw.failure("password")]), (KBDINT, [banners[2], ask()]),
@@ -337,9 +365,8 @@ def test_banners_at_any_time(talk):
 
 
 @pytest.mark.parametrize("methods,carried", [
-    ("password", "password"), ("gssapi-with-mic,password,hostbased", "password"), ("publickey,gssapi-keyex,keyboard-interactive",
-                                                                                   "publickey,keyboard-interactive"),
-    ("what@example.org,publickey", "publickey")])
+    ("password", "password"), ("gssapi-with-mic,password,hostbased", "password"), ("what@example.org,publickey", "publickey"),
+    ("publickey,gssapi-keyex,keyboard-interactive", "publickey,keyboard-interactive")])
 @pytest.mark.parametrize("is_partial", [False, True])
 def test_lists_of_methods_name_what_passes(talk, via, methods, carried, is_partial):
     found = talk((raw.password("u1"), [raw.failure(methods, is_partial)]), (raw.password("u1"), [SUCCESS]))

@@ -13,26 +13,31 @@ def typist(pool, request):
     return lambda answers, *options: client.answer(answers, "whoami; exit 4", METHODS[request.param], *options)
 
 
+@pytest.mark.feature("Login: by {typist}")
 def test_a_right_password_logs_in(typist, pool):
     status, text = typist([GOOD])
     assert status == 4, text
 
 
+@pytest.mark.feature("Login: by {typist}")
 def test_a_wrong_password_is_asked_for_again(typist):
     status, text = typist([BAD, GOOD])
     assert status == 4, text
 
 
+@pytest.mark.feature("Login: by {typist}")
 def test_wrong_passwords_are_denied(typist):
     status, text = typist([BAD] * 3)
     assert (status, "Permission denied" in text) == (255, True), text
 
 
+@pytest.mark.feature("Login: by {typist}")
 def test_an_empty_password_is_denied(typist):
     status, text = typist([""], "-oNumberOfPasswordPrompts=1")
     assert status == 255, text
 
 
+@pytest.mark.feature("Login: several rounds of questions")
 def test_several_rounds_of_questions(pool):
     """An expired password: PAM asks for the old one twice and for the new one twice."""
     client = pool.client(pool.user(must_change_password=True), key=None)
@@ -49,6 +54,7 @@ def test_an_expired_password_is_changed_in_the_session(pool):
     assert (status, "password updated" in text, "in\r\n" in text) == (0, True, False), text
 
 
+@pytest.mark.feature("Login: by key, and then what is typed")
 def test_a_key_and_then_a_password(make_pool, via):
     pool = make_pool(via, nodes=1, node_config="AuthenticationMethods publickey,keyboard-interactive publickey,password")
     client = pool.client()
@@ -60,6 +66,7 @@ def test_a_key_and_then_a_password(make_pool, via):
     assert client.run("echo in", "-oPreferredAuthentications=publickey").returncode == 255
 
 
+@pytest.mark.feature("Login: banner and methods are the node's")
 def test_banner_and_methods_are_those_of_the_node(make_pool, via):
     pool = make_pool(via, nodes=1, node_config="Banner /etc/issue.ssh\nPasswordAuthentication no")
     pool.nodes[0].write("/etc/issue.ssh", "Mind the gap.\n")

@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define FILE_NAME "/etc/sshbroker/sshbroker.json"
 #define NODE_KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAi8VEK+wPy3F1eeA/h9BHTkXjD/3rFLfEioWhy74J+Q"
@@ -129,12 +130,14 @@ Test(config, no_more_than_the_maximum_of_errors_is_shown_and_the_rest_counted)
 	free(errors);
 }
 
-/* Looking for the line of each takes a walk through the text. */
-Test(config, countless_errors_in_a_large_file_take_no_time, .timeout = 20)
+/* Looking for the line of each takes a walk through the text.  What is counted is the work, not what others do. */
+Test(config, countless_errors_in_a_large_file_take_no_time)
 {
+	static const struct rlimit cpu = {.rlim_cur = 20, .rlim_max = 20};
 	struct config *c = NULL;
 	struct buf text = {.max = CONFIG_SIZE_MAX}, errors = {0};
 
+	cr_assert_eq(setrlimit(RLIMIT_CPU, &cpu), 0);
 	cr_assert_eq(buf_append_span(&text, span_str("{ \"pools\": [{ \"nodes\": [")), OK);
 	for (unsigned i = 0; i < 1000; i++)
 		cr_assert_eq(

@@ -130,7 +130,8 @@ def wait_for(condition, what, timeout=30.0, step=0.02):
 
 
 def as_root(argv):
-    return list(argv) if os.geteuid() == 0 else ["sudo", *argv]
+    """A sudo that wants a password says so; in the background it would stop at the terminal and wait for ever."""
+    return list(argv) if os.geteuid() == 0 else ["sudo", "-n", *argv]
 
 
 def run_as_root(argv):
