@@ -1,7 +1,14 @@
 """Security keys: touch and PIN are asked for by the node, directly and through the broker."""
-import pytest
+import base64
+from hashlib import sha256
 
-from lib import keys
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from lib import keys, rawssh
+from lib.pool import Pool
 from test_keys import denied
 from test_user_certs import PUBLICKEY, holder, make_pool_with_cas, trust, watched
 
@@ -141,3 +148,76 @@ def test_a_ca_on_a_security_key_certifies(shared_cas, logged):
     keys.make_key(pool.folder, "sk-ca", "sk-ed25519")
     client = holder(pool, "USER", "-w", keys.SK_PROVIDER, ca="sk-ca")
     assert trust(client, ca="sk-ca").out("echo in") == "in\n"
+
+
+# What no stock client says: a browser's signatures, and flags at will.
+
+WEBAUTHN = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com"
+PLAIN = "sk-ecdsa-sha2-nistp256@openssh.com"
+ORIGIN = b"https://ssh.example.com"
+
+
+class SoftKey:
+    """A security key that signs whatever it is told, with the flags that it is told."""
+
+    def __init__(self):
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        point = self.key.public_key().public_bytes(serialization.Encoding.X962,
+                                                   serialization.PublicFormat.UncompressedPoint)
+        self.blob = rawssh.string(PLAIN, b"nistp256", point, b"ssh:")
+        self.line = f"{PLAIN} {base64.b64encode(self.blob).decode()}"
+
+    def _numbers(self, flags, message):
+        signed = sha256(b"ssh:").digest() + bytes([flags]) + rawssh.u32(7) + sha256(message).digest()
+        r, s = decode_dss_signature(self.key.sign(signed, ec.ECDSA(hashes.SHA256())))
+        return rawssh.string(b"".join(rawssh.mpint(x.to_bytes(32, "big")) for x in (r, s))) + bytes([flags]) + rawssh.u32(7)
+
+    def sign(self, data, flags, algorithm, challenge=None):
+        if algorithm == PLAIN:
+            return rawssh.string(PLAIN) + self._numbers(flags, data)
+        text = base64.urlsafe_b64encode(challenge or data).rstrip(b"=")
+        client_data = b'{"type":"webauthn.get","challenge":"' + text + b'","origin":"' + ORIGIN + b'","crossOrigin":false}'
+        return rawssh.string(WEBAUTHN) + self._numbers(flags, client_data) + rawssh.string(ORIGIN, client_data, b"")
+
+
+def logs_in(pool, key, flags, algorithm, says_flags=None, challenge=None):
+    """Does one signed request, by itself, let a user in whose key it is?"""
+    user = pool.user()
+    pool.authorize(user, key.line)
+    with rawssh.RawClient(pool.endpoint()) as leg:
+        leg.exchange()
+        leg.begin()
+        request = rawssh.message(rawssh.USERAUTH_REQUEST, user.name, "ssh-connection", "publickey", True, algorithm,
+                                 rawssh.string(key.blob))
+        signature = key.sign(rawssh.string(leg.session) + request, flags, algorithm, challenge)
+        if says_flags is not None:
+            signature = signature.replace(bytes([flags]) + rawssh.u32(7), bytes([says_flags]) + rawssh.u32(7))
+        leg.send(request + rawssh.string(signature))
+        return leg.recv()[0] == rawssh.USERAUTH_SUCCESS
+
+
+@pytest.fixture(scope="module")
+def web_pool(temp, via):
+    pool = Pool(temp / f"web-{via}", via, nodes=1, node_config=f"PubkeyAcceptedAlgorithms +{WEBAUTHN}\n")
+    yield pool
+    pool.stop()
+
+
+@pytest.mark.parametrize("algorithm", [PLAIN, WEBAUTHN])
+def test_flags_count_as_the_key_signed_them(web_pool, logged, algorithm):
+    pool, key = watched(web_pool, logged), SoftKey()
+    assert logs_in(pool, key, 1, algorithm)
+    assert not logs_in(pool, key, 0, algorithm)
+    assert not logs_in(pool, key, 0, algorithm, says_flags=1)
+    assert logs_in(pool, key, 5, algorithm)
+
+
+def test_a_browsers_signature_is_about_its_challenge(web_pool, logged):
+    pool = watched(web_pool, logged)
+    assert not logs_in(pool, SoftKey(), 1, WEBAUTHN, challenge=b"something else")
+
+
+def test_a_browsers_signature_needs_a_node_that_takes_it(make_pool, via):
+    pool = make_pool(via, nodes=1, node_config=f"PubkeyAcceptedAlgorithms {PLAIN},ssh-ed25519*\n")
+    assert logs_in(pool, SoftKey(), 1, PLAIN)
+    assert not logs_in(pool, SoftKey(), 1, WEBAUTHN)

@@ -28,10 +28,7 @@ begins_with(struct span s, const char *prefix)
 	return s.len >= strlen(prefix) && memcmp(s.ptr, prefix, strlen(prefix)) == 0;
 }
 
-/*
- * A certificate by the broker's own CA is none that a user was given, and the broker's principal none that another CA
- * may give.
- */
+/* A certificate by the broker's own CA is none that a user was given. */
 static enum err
 read_cert(const struct settings *s, struct shown *shown, char *why)
 {
@@ -43,8 +40,7 @@ read_cert(const struct settings *s, struct shown *shown, char *why)
 		why_set(why, "the user's certificate: %s", err_text(e));
 		return ERR_DENIED;
 	}
-	if (settings_trusts(s, pubkey_blob(cert_ca_key(shown->cert))) ||
-		cert_has_principal(shown->cert, span_str(FACTS_PRINCIPAL)))
+	if (settings_trusts(s, pubkey_blob(cert_ca_key(shown->cert))))
 		return deny(why, "the user's certificate is one of the broker's");
 	shown->key = pubkey_blob(cert_key(shown->cert));
 	return OK;
