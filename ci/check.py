@@ -172,6 +172,8 @@ def run_scenarios(step, build_name, full, via, mib, tests="scenario", options=()
     failed = numbers.get("failed", 0) + numbers.get("error", 0)
     step.count(numbers.get("passed", 0), failed or int(status != 0), numbers.get("skipped", 0))
     step.say(f"scenarios ({step.name}): {step.passed} passed, {step.failed} failed, {step.skipped} skipped")
+    for line in re.findall(r"^figures: .*$", step.text(), re.M):
+        step.say(line)
     count_findings(step, folder)
 
 

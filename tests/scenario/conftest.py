@@ -211,3 +211,11 @@ def pytest_runtest_makereport(item, call):
         for log, offset in getattr(item, "scenario_logs", []):
             text = log.read_bytes()[offset:] if log.exists() else b"(is gone)"
             report.sections.append((str(log), text[-LOG_TAIL:].decode(errors="replace")))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests measured, by record_property("figures", ...)."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figures" and report.when == "call":
+                terminalreporter.write_line(f"figures: {value}")

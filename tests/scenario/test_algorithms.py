@@ -1,5 +1,6 @@
 """Each algorithm alone on either side, and different ones on the two legs of a connection."""
 import random
+import re
 
 import pytest
 
@@ -55,6 +56,22 @@ def test_each_cipher_and_mac_of_a_client(client, suite):
     words = through_cat(client, SMALL, *(f"-o{o}" for o in options(*suite)))
     assert words.count(f"client->server {says(suite)}") >= 4
     assert words.count(f"server->client {says(suite)}") >= 4
+
+
+@pytest.mark.parametrize("suite", LAYOUTS, ids=named)
+def test_each_layout_under_compression_while_keys_change(brokered, suite):
+    """Each NEWKEYS of the client's leg begins a new stream of zlib; the node's leg changes keys by itself."""
+    pool = brokered(nodes=1, node_config="\n".join([*options("aes128-ctr", ETM256), "RekeyLimit 512K"]))
+    client = pool.client()
+    data = DATA + b"the same line again and again\n" * 50000 + DATA[::-1]
+    done = client.run("cat", "-C", "-v", SMALL, *(f"-o{o}" for o in options(*suite)), stdin=data, timeout=120)
+    words = done.stderr.decode().replace("\r", "")
+    assert (done.returncode, done.stdout == data) == (0, True), words[-2000:]
+    assert words.count(f"client->server {says(suite)[:-1]} compression: zlib@openssh.com") >= 8
+    assert words.count(f"server->client {says(suite)[:-1]} compression: zlib@openssh.com") >= 8
+    moved = re.search(r"Transferred: sent (\d+), received (\d+) bytes", words).groups()
+    assert max(map(int, moved)) < 2 * len(DATA) + (1 << 18)
+    assert pool.nodes[0].log_since().count("SSH2_MSG_NEWKEYS received") >= 8
 
 
 @pytest.mark.feature("Nodes: {kex}", "Nodes: {node}")

@@ -1,8 +1,11 @@
 """New keys in the middle of everything, on either leg."""
 import random
+import signal
+import time
 
 import pytest
 
+from lib import proc
 from lib.stream import Stream
 
 SMALL = "1M"
@@ -59,3 +62,60 @@ def test_the_broker_rekeys_both_legs_under_load(brokered):
     for s in streams:
         s.finish()
     assert rekeys(pool.nodes[0].log_since()) >= 15
+
+
+# One end stands still.  What is on its way to it waits in the relay, and the other leg needs new keys all the same.
+
+@pytest.mark.parametrize("by,limit", [("volume", "32K"), ("time", "default 1")])
+@pytest.mark.parametrize("who", ["client", "node"])
+def test_one_leg_gets_new_keys_while_the_other_end_stands_still(make_pool, broker_only, who, by, limit):
+    """Less waits than what would stop the reading: the keys change while nothing moves beyond."""
+    pool, client = pool_with(make_pool, "broker", **{who: limit}, keepalive={f"{who}_interval_s": 1})
+    data, words = random.Random(5).randbytes(200000), client.folder / "stderr"
+    there = pool.folder / "home" / client.user.name
+    client.out("cat > data", stdin=data)
+    offset = pool.nodes[0].log.stat().st_size
+    with open(words, "wb") as f:
+        p = client.popen("echo up; until test -e go; do sleep 0.02; done; cat data; exec cat", "-v", stderr=f)
+    assert p.stdout.readline() == b"up\n"
+
+    def n_rekeys():
+        return rekeys(words.read_text() if who == "client" else pool.nodes[0].log_since(offset))
+
+    before = n_rekeys()
+    if who == "client":
+        pool.nodes[0].freeze()
+        p.stdin.write(data)
+        p.stdin.flush()
+        proc.wait_for(lambda: n_rekeys() >= before + 3, "new keys")
+        pool.nodes[0].thaw()
+        (there / "go").touch()
+    else:
+        p.send_signal(signal.SIGSTOP)
+        (there / "go").touch()
+        proc.wait_for(lambda: n_rekeys() >= before + 3, "new keys")
+        p.send_signal(signal.SIGCONT)
+        p.stdin.write(data)
+    p.stdin.close()
+    assert (p.stdout.read() == data * 2, p.wait(proc.seconds(30))) == (True, 0)
+
+
+@pytest.mark.parametrize("by,limit", [("volume", "1M"), ("time", "default 1")])
+@pytest.mark.parametrize("who", ["client", "node"])
+def test_keys_are_due_while_all_queues_are_full(make_pool, broker_only, who, by, limit):
+    """More waits than is read: an end that has new keys in mind is not heard before the other one moves again."""
+    pool, client = pool_with(make_pool, "broker", client=limit, node=limit, limits={"relay_mark_bytes": 65536},
+                             **({"rekey": {"bytes_max": 1 << 20}} if by == "volume" else {}))
+    with client.master() as master:
+        streams = [Stream(client, rate=64 << 20).more(1 << 20) for _ in range(4)]
+        for _ in range(2):
+            pool.nodes[0].freeze() if who == "node" else master.send_signal(signal.SIGSTOP)
+            still = [s.received for s in streams]
+            time.sleep(2.5)  # keys are due by then, by time and again
+            assert who == "node" or sum(s.received for s in streams) < sum(still) + (1 << 20)
+            pool.nodes[0].thaw() if who == "node" else master.send_signal(signal.SIGCONT)
+            for s in streams:
+                s.more(2 << 20)
+        for s in streams:
+            s.finish()
+    assert rekeys(pool.nodes[0].log_since()) >= 2  # one for each time that all stood still
