@@ -6,6 +6,7 @@
 #include "broker/relay/connection.h"
 #include "broker/relay/flow.h"
 #include "broker/relay/process.h"
+#include "common/ssh/transport_impl.h"
 #include "common/ssh/wire.h"
 #include "tests/lib/suites.h"
 
