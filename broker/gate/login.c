@@ -311,6 +311,7 @@ login_on_kex_signed(struct login *l, const struct msg_kex_signed *m)
 	login_leg_hold(l->client, l->state != LOGIN_KEX && l->state != LOGIN_AUTH);
 }
 
+/* In LOGIN_KEX, or once more between two tries. */
 static void
 on_service_request(struct login *l, struct span payload)
 {
@@ -327,14 +328,15 @@ on_service_request(struct login *l, struct span payload)
 			"only the service ssh-userauth can be asked for here");
 		return;
 	}
-	transport_set_phase(login_leg_transport(l->client), TRANSPORT_PHASE_AUTH);
+	if (l->state != LOGIN_AUTH)
+		transport_set_phase(login_leg_transport(l->client), TRANSPORT_PHASE_AUTH);
 	e = auth_service_write(SSH_MSG_SERVICE_ACCEPT, service, &b);
 	if (e == OK)
 		e = login_leg_send(l->client, buf_span(&b));
 	buf_clear(&b);
 	if (e != OK)
 		login_fail_internal(l, e, "service accept");
-	else
+	else if (l->state != LOGIN_AUTH)
 		login_set_state(l, LOGIN_AUTH);
 }
 

@@ -52,7 +52,7 @@ def test_two_keys_are_two_keys(pool):
     assert denied(pool.client(user, one, options=f"IdentityFile {unknown}").run("echo in"))
 
 
-@pytest.mark.feature("Login: by two keys")
+@pytest.mark.feature("Login: by two keys", client="raw")
 def test_the_same_key_twice_is_one_key(pool):
     """A client that does not mind showing it again; also named in another way."""
     user = pool.user(kind="twokeys")
@@ -73,7 +73,7 @@ def at_authentication(endpoint):
     return leg
 
 
-@pytest.mark.feature("Login: publickey-hostbound")
+@pytest.mark.feature("Login: publickey-hostbound", client="raw")
 @pytest.mark.parametrize("is_bound", [False, True])
 def test_a_request_may_name_the_host_key(pool, client, is_bound):
     """publickey-hostbound: what an agent with destinations signs."""
@@ -83,7 +83,7 @@ def test_a_request_may_name_the_host_key(pool, client, is_bound):
         assert leg.extensions[b"publickey-hostbound@openssh.com"] == b"0"
 
 
-@pytest.mark.feature("Login: publickey-hostbound")
+@pytest.mark.feature("Login: publickey-hostbound", client="raw")
 def test_a_request_that_names_another_host_key_is_refused(pool, client, via):
     other = raw.key_blob(keys.public(keys.make_key(client.folder, "other")))
     with at_authentication(pool.endpoint()) as leg:

@@ -122,7 +122,7 @@ def test_exit_signal_arrives(library, both):
 def test_a_signal_arrives(library, both):
     library.need("signals")
     command = "trap 'echo caught; exit 9' USR1; echo ready; while :; do sleep 0.02; done"
-    assert both(lambda c: c.run(command, signal="USR1"))[:3] == (9, None, b"ready\ncaught\n")
+    assert both(lambda c: c.run(command, signal="USR1")[:3]) == (9, None, b"ready\ncaught\n")
 
 
 @pytest.mark.feature("Sessions: environment as far as the node accepts it")
@@ -332,23 +332,25 @@ def test_a_large_transfer_arrives_whole(both):
 
 
 @pytest.mark.feature("Algorithms: keys change in mid-transfer")
-def test_keys_change_in_mid_transfer(both, pool):
+def test_keys_change_in_mid_transfer(library, both, pool):
+    library.need("rekeys")
     user = pool.user()
     node = pool.nodes[0]
     offset = node.log.stat().st_size
     done = both(lambda c: c.run("cat", BLOB), user, key=pool.key(user), rekey_bytes=1 << 18)
     assert done.out == BLOB
-    assert node.log_since(offset).count("SSH2_MSG_NEWKEYS received") >= 3
+    assert node.log_since(offset).count("SSH2_MSG_NEWKEYS received") >= 3  # the first is no rekey
     if pool.broker:
         line, = proc.wait_for(lambda: ended(pool, user), "the line at the end")
-        assert int(line["rekeys"]) >= 3
+        assert int(line["rekeys"]) >= 2
 
 
 # Each algorithm alone.
 
 def goes_with(client, **algorithms):
     """The client has no other algorithm of these kinds, uses them, and again for new keys."""
-    client = client.also(rekey_bytes=1 << 17, **algorithms)
+    often = {} if "rekeys" in client.LACKS else {"rekey_bytes": 1 << 17}
+    client = client.also(**often, **algorithms)
     assert client.run("cat", SMALL).out == SMALL
     for name, value in algorithms.items():
         for chosen in (name, f"{name}_in"):

@@ -221,7 +221,7 @@ carry_out(struct stream *t, int fd, int is_stderr)
 static void
 carry_end(struct stream *t)
 {
-	if (!t->is_closed && !ssh_channel_is_eof(t->channel))
+	if (!ssh_channel_is_eof(t->channel)) /* or something is still to be read */
 		return;
 	if (!t->out_ended && t->in > STDERR_FILENO)
 		(void)shutdown(t->out, SHUT_WR); /* a socket */

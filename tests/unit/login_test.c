@@ -465,6 +465,30 @@ Test(login, another_service_than_authentication_is_refused)
 	buf_clear(&b);
 }
 
+/* Paramiko asks before each try. */
+Test(login, the_service_may_be_asked_for_again)
+{
+	struct buf b = {0};
+	struct span answer;
+
+	stage_accept(stage);
+	stage_run(stage);
+	cr_assert_eq(
+		auth_service_write(SSH_MSG_SERVICE_REQUEST, span_str(AUTH_SERVICE_USERAUTH), &b),
+		OK);
+	for (int i = 0; i < 3; i++) {
+		stage_say(stage, &stage->client, buf_span(&b));
+		cr_assert(stage_next(&stage->client, &answer));
+		cr_assert_eq(answer.ptr[0], SSH_MSG_SERVICE_ACCEPT);
+	}
+	buf_clear(&b);
+	cr_assert_eq(
+		auth_service_write(SSH_MSG_SERVICE_REQUEST, span_str("ssh-connection"), &b), OK);
+	stage_say(stage, &stage->client, buf_span(&b));
+	client_hears_goodbye(SSH_DISCONNECT_SERVICE_NOT_AVAILABLE, "ssh-userauth");
+	buf_clear(&b);
+}
+
 Test(login, too_many_failures_end_it)
 {
 	begin();

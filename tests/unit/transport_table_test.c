@@ -59,7 +59,7 @@ want_while_open(const struct probe *b, unsigned type)
 	bool is_server = b->role == TRANSPORT_SERVER;
 
 	if (type == 5)
-		return is_server && b->phase == TRANSPORT_PHASE_SERVICE ? TO_OWNER : FORBIDDEN;
+		return is_server && b->phase != TRANSPORT_PHASE_CONNECTION ? TO_OWNER : FORBIDDEN;
 	if (type == 6)
 		return !is_server && b->phase == TRANSPORT_PHASE_SERVICE ? TO_OWNER : FORBIDDEN;
 	if (type == 7)

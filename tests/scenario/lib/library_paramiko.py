@@ -26,6 +26,7 @@ class Paramiko(Library):
     NAME = "Paramiko"
     LACKS = {
         "exit signals": NO_SIGNALS,
+        "rekeys": "its 2.12 comes to a standstill now and then when keys change under load, without the broker, too",
         "signals": "it has no way to send a signal",
         "terminal modes": "it sends no modes with a terminal",
         "a goodbye": "it closes the socket without a word",
