@@ -1,66 +1,26 @@
-"""The steps of ./check: each builds or runs something, counts what passed, and all of them are summed up."""
+"""The steps of ./check: each builds or runs something, counts what passed, and all of them are summed up.
+
+Two run at a time: one lane builds and runs what computes, the other one runs what mostly waits.
+"""
 import atexit
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-OUT = ROOT / "build-check"
+from step import MARK, OUT, ROOT, Running, Step
+
 sys.path.insert(0, str(ROOT / "tests/scenario"))
 from lib import proc  # noqa: E402
 
 JOBS = os.cpu_count() or 1
 WORKERS = min(JOBS + 1, 4)
 TAIL = 20000  # characters of a log that are shown when its step fails
-STEP_SECONDS = 1800
-
-
-class Step:
-    """What a step found.  A step without counts of its own is one test: it passed or it failed."""
-
-    def __init__(self, name):
-        self.name, self.seconds, self.lines = name, 0.0, []
-        self.passed = self.failed = self.skipped = 0
-        self.log = OUT / "logs" / f"{name}.log"
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log.write_bytes(b"")
-
-    def run(self, argv, **env):
-        """Run a command with its output in the step's log; its exit status."""
-        with open(self.log, "ab") as f:
-            f.write(f"$ {' '.join(map(str, argv))}\n".encode())
-            f.flush()
-            p = subprocess.Popen([str(a) for a in argv], stdout=f, stderr=f, stdin=subprocess.DEVNULL, cwd=ROOT,
-                                 env={**os.environ, **env}, start_new_session=True)
-            try:
-                return p.wait(STEP_SECONDS)
-            except BaseException as e:
-                os.killpg(p.pid, signal.SIGTERM)
-                if not isinstance(e, subprocess.TimeoutExpired):
-                    raise
-                f.write(f"\nended after {STEP_SECONDS} s\n".encode())
-                return 124
-
-    def text(self):
-        return self.log.read_text(errors="replace")
-
-    def count(self, passed, failed, skipped=0):
-        self.passed += passed
-        self.failed += failed
-        self.skipped += skipped
-
-    def one(self, good):
-        self.count(int(good), int(not good))
-        return good
-
-    def say(self, line):
-        self.lines.append(line)
+END_SECONDS = 5
 
 
 def sources(*patterns):
@@ -96,7 +56,10 @@ def build(step, name, compiler, *options):
 
 def run_ctest(step, folder, env):
     """Run the tests of a build; every Criterion test counts, a program that is none counts as one."""
-    status = step.run(["ctest", "--test-dir", folder, "-j", JOBS, "--timeout", 300, "--output-on-failure"], **env)
+    temp = temporary_folder()
+    status = step.run(["ctest", "--test-dir", folder, "-j", JOBS, "--timeout", 300, "--output-on-failure"],
+                      TMPDIR=str(temp), **env)
+    proc.remove_temp(temp)
     log = folder / "Testing/Temporary/LastTest.log"
     passed, failed = count_programs(log.read_text(errors="replace")) if log.exists() else (0, 0)
     if status != 0 and failed == 0:
@@ -116,18 +79,17 @@ def count_programs(text):
     return passed, failed
 
 
-def sanitizer_folder():
+def temporary_folder():
     """Below /tmp: the roles of the broker are users of their own, who may not pass through every home."""
-    folder = Path(tempfile.mkdtemp(prefix="sb-asan-", dir="/tmp"))
-    folder.chmod(0o1777)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = proc.make_temp(0o1777)
+    atexit.register(proc.remove_temp, folder)
     return folder
 
 
 def take_findings(folder):
     """What the sanitizers wrote, as {file: text}; the folder is gone afterwards."""
     found = proc.findings(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    proc.remove_temp(folder)
     return found
 
 
@@ -143,32 +105,54 @@ def count_findings(step, folder):
 
 def check_leak_is_seen(step, build_folder):
     """A test that leaks on purpose, and passes: the checks above would see it."""
-    folder = sanitizer_folder()
+    folder = temporary_folder()
     step.run([build_folder / "leak/leak_test"], **proc.sanitizer_env(folder))
     if not step.one(any("LeakSanitizer" in text for text in take_findings(folder).values())):
         step.say("the deliberate leak was not seen: findings of the sanitizers cannot be trusted")
 
 
 def check_gcc(step, _):
-    if build(step, "gcc", "gcc", "-DCMAKE_BUILD_TYPE=Release"):
-        run_ctest(step, OUT / "gcc", {})
+    build(step, "gcc", "gcc", "-DCMAKE_BUILD_TYPE=Release")
 
 
-def run_sanitized(step, name, compiler, *options):
-    if build(step, name, compiler, "-DCMAKE_BUILD_TYPE=Debug", "-DSSHBROKER_SANITIZE=ON", *options):
-        folder = sanitizer_folder()
-        run_ctest(step, OUT / name, proc.sanitizer_env(folder))
-        count_findings(step, folder)
-        check_leak_is_seen(step, OUT / name)
+def check_units(step, _):
+    run_ctest(step, OUT / "gcc", {})
+
+
+def build_sanitized(step, name, compiler, *options):
+    return build(step, name, compiler, "-DCMAKE_BUILD_TYPE=Debug", "-DSSHBROKER_SANITIZE=ON", *options)
+
+
+def run_sanitized(step, name):
+    folder = temporary_folder()
+    run_ctest(step, OUT / name, proc.sanitizer_env(folder))
+    count_findings(step, folder)
+    check_leak_is_seen(step, OUT / name)
 
 
 def check_asan(step, _):
     """Clang's build is the sanitized one with the fuzz targets: one build less in every run."""
-    run_sanitized(step, "clang-asan", "clang", "-DSSHBROKER_FUZZ=ON")
+    build_sanitized(step, "clang-asan", "clang", "-DSSHBROKER_FUZZ=ON")
+
+
+def check_asan_units(step, _):
+    run_sanitized(step, "clang-asan")
 
 
 def check_gcc_asan(step, _):
-    run_sanitized(step, "gcc-asan", "gcc")
+    if build_sanitized(step, "gcc-asan", "gcc"):
+        run_sanitized(step, "gcc-asan")
+
+
+def check_tidy(step, _):
+    """Clang's static analysis of what is installed."""
+    files = sources("common/*.c", "broker/*.c", "deploy/*.c")
+    share = -(-len(files) // (4 * JOBS))
+    lots = "\0".join(map(str, files))
+    names = step.log.with_suffix(".files")
+    names.write_text(lots)
+    step.one(step.run(["xargs", "-0", "-a", names, "-P", JOBS, "-n", share,
+                       "clang-tidy", "-p", OUT / "clang-asan", "--quiet"]) == 0)
 
 
 def check_clang(step, _):
@@ -176,11 +160,11 @@ def check_clang(step, _):
         run_ctest(step, OUT / "clang", {})
 
 
-def run_scenarios(step, build_name, full, via, mib, tests="scenario"):
-    folder = sanitizer_folder()
+def run_scenarios(step, build_name, full, via, mib, tests="scenario", options=()):
+    folder = temporary_folder()
     status = step.run(["/usr/bin/python3", "-m", "pytest", "-q", "-n", WORKERS, "--durations=15",
                        "--timeout", 1800 if full else 300,
-                       *([] if full else ["-m", "not slow"]), ROOT / "tests" / tests],
+                       *([] if full else ["-m", "not slow"]), *options, ROOT / "tests" / tests],
                       SSHBROKER_BUILD=str(OUT / build_name), SSHBROKER_ASAN_DIR=str(folder), SCENARIO_VIA=via,
                       SCENARIO_BIG_MIB=str(mib), PYTHONDONTWRITEBYTECODE="1")
     closing = re.findall(r"^(?=.*(?:passed|failed|skipped|error)).* in [\d.]+s.*$", step.text(), re.M)
@@ -194,7 +178,11 @@ def run_scenarios(step, build_name, full, via, mib, tests="scenario"):
 
 
 def check_scenarios(step, full):
-    run_scenarios(step, "gcc", full, "broker", 1024 if full else 64)
+    """And that the table of tests/README.md says what they show."""
+    found = OUT / "features.json"
+    found.unlink(missing_ok=True)
+    run_scenarios(step, "gcc", full, "broker", 1024 if full else 64, options=("--features", found))
+    step.one(step.run(["/usr/bin/python3", ROOT / "tests/features.py", "check", found]) == 0)
 
 
 def check_openssh_tests(step, full):
@@ -213,56 +201,105 @@ def check_direct(step, full):
 
 def check_quickstart(step, _):
     """The demonstration, on the build that is there already."""
-    if (OUT / "gcc/sshbrokerd").exists():
-        step.one(step.run(["/usr/bin/python3", ROOT / "deploy/demo/demo.py", "--once"],
-                          SSHBROKER_BUILD=str(OUT / "gcc")) == 0)
-    else:
-        step.count(0, 0, 1)
+    step.one(step.run(["/usr/bin/python3", ROOT / "deploy/demo/demo.py", "--once"],
+                      SSHBROKER_BUILD=str(OUT / "gcc")) == 0)
 
 
-STEPS = {"format": check_format, "shell": check_shell, "gcc": check_gcc, "scenarios": check_scenarios,
-         "openssh-tests": check_openssh_tests, "quickstart": check_quickstart, "asan": check_asan, "asan-scenarios": check_asan_scenarios}
-SLOW_STEPS = {"clang": check_clang, "gcc-asan": check_gcc_asan, "direct": check_direct}
-ALL_STEPS = STEPS | SLOW_STEPS
+# The lanes, in order; what computes gives way to what waits.
+BUILDING = {"format": check_format, "shell": check_shell, "gcc": check_gcc, "asan": check_asan, "units": check_units,
+            "asan-units": check_asan_units}
+WAITING = {"scenarios": check_scenarios, "openssh-tests": check_openssh_tests, "quickstart": check_quickstart,
+           "asan-scenarios": check_asan_scenarios}
+SLOW_BUILDING = {"tidy": check_tidy, "clang": check_clang, "gcc-asan": check_gcc_asan}
+SLOW_WAITING = {"direct": check_direct}
+LANES = ((5, BUILDING | SLOW_BUILDING), (0, WAITING | SLOW_WAITING))
+ALL_STEPS = LANES[0][1] | LANES[1][1]
+QUICK_STEPS = BUILDING | WAITING
+# The step whose build a step runs; if that one is not asked for, a build of before is used.
+NEEDS = {"tidy": "asan", "units": "gcc", "scenarios": "gcc", "openssh-tests": "gcc", "quickstart": "gcc", "direct": "gcc",
+         "asan-units": "asan", "asan-scenarios": "asan"}
 
 
-def run_step(name, full):
-    step = Step(name)
-    print(f"{name} ...", flush=True)
+def run_step(step, needed, full):
+    if needed:
+        needed.done.wait()
+    print(f"{step.name} ...\n", end="", flush=True)  # in one piece, whatever the other lane says
     begin = time.monotonic()
     try:
-        ALL_STEPS[name](step, full)
+        if needed and needed.failed:
+            step.count(0, 0, 1)
+            step.say(f"{step.name}: not run, since {needed.name} failed")
+        else:
+            ALL_STEPS[step.name](step, full)
     except Exception as e:
         step.one(False)
-        step.say(f"{name}: {type(e).__name__}: {e}")
-    step.seconds = time.monotonic() - begin
-    if step.failed:
-        print(f"--- {name} failed; the end of {step.log.relative_to(ROOT)}:\n{step.text()[-TAIL:]}\n---")
-    return step
+        step.say(f"{step.name}: {type(e).__name__}: {e}")
+    finally:
+        step.seconds = time.monotonic() - begin
+        step.done.set()
+    if step.failed and not step.running.ended:
+        print(f"--- {step.name} failed; the end of {step.log.relative_to(ROOT)}:\n{step.text()[-TAIL:]}\n---", flush=True)
 
 
-def summary(steps):
+def run_lanes(steps, full):
+    """All steps, those of a lane one after the other."""
+    def run_lane(names):
+        for name in names:
+            run_step(steps[name], steps.get(NEEDS.get(name)), full)
+
+    lanes = [threading.Thread(target=run_lane, args=([name for name in lane if name in steps],), daemon=True)
+             for _, lane in LANES]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+
+
+def leave_nothing(running):
+    """End what runs, and remove what was left; the processes that did not end by themselves."""
+    running.end()
+    deadline = time.monotonic() + END_SECONDS
+    while (left := proc.processes_with(*(f"{k}={v}" for k, v in MARK.items()))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid, _ in left:
+        proc.kill_if_there(pid)
+    proc.sweep()
+    return left
+
+
+def summary(steps, seconds):
     print(f"\n{'step':<16}{'seconds':>8}{'passed':>8}{'failed':>8}{'skipped':>8}")
     for s in steps:
         print(f"{s.name:<16}{s.seconds:>8.0f}{s.passed:>8}{s.failed:>8}{s.skipped:>8}")
-    total = [sum(getattr(s, what) for s in steps) for what in ("seconds", "passed", "failed", "skipped")]
-    print(f"{'total':<16}{total[0]:>8.0f}{total[1]:>8}{total[2]:>8}{total[3]:>8}\n")
+    total = [sum(getattr(s, what) for s in steps) for what in ("passed", "failed", "skipped")]
+    print(f"{'total':<16}{seconds:>8.0f}{total[0]:>8}{total[1]:>8}{total[2]:>8}\n")
     for line in (x for s in steps for x in s.lines):
         print(line)
-    print("{1} passed, {2} failed, {3} skipped".format(*total))
+    print("{} passed, {} failed, {} skipped".format(*total))
+
+
+def chosen_steps(words):
+    names = [word for word in words if word != "--full"]
+    unknown = [name for name in names if name not in ALL_STEPS]
+    if unknown:
+        sys.exit(f"check: no such step: {unknown[0]} (steps: {', '.join(ALL_STEPS)})")
+    return names or (ALL_STEPS if "--full" in words else QUICK_STEPS)
 
 
 def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda n, _: sys.exit(128 + n))  # the step's processes are ended on the way out
-    full = "--full" in sys.argv[1:]
-    names = [word for word in sys.argv[1:] if word != "--full"]
-    unknown = [name for name in names if name not in ALL_STEPS]
-    if unknown:
-        sys.exit(f"check: no such step: {unknown[0]} (steps: {', '.join(ALL_STEPS)})")
-    steps = [run_step(name, full) for name in names or (ALL_STEPS if full else STEPS)]
-    summary(steps)
-    sys.exit(1 if any(s.failed for s in steps) else 0)
+        signal.signal(number, lambda n, _: sys.exit(128 + n))  # what runs is ended on the way out
+    names, running, begin = chosen_steps(sys.argv[1:]), Running(), time.monotonic()
+    steps = {name: Step(name, running, niceness) for niceness, lane in LANES for name in lane if name in names}
+    left = []
+    try:
+        run_lanes(steps, "--full" in sys.argv[1:])
+    finally:
+        left = leave_nothing(running)
+    summary(steps.values(), time.monotonic() - begin)
+    if left:
+        print(f"processes were left behind: {left}")
+    sys.exit(1 if left or any(s.failed for s in steps.values()) else 0)
 
 
 main()

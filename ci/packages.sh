@@ -3,8 +3,9 @@
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libssl-dev zlib1g-dev libevent-dev libcjson-dev libcurl4-openssl-dev"
 RUN_PACKAGES="python3 openssh-client openssh-server openssl util-linux"
-CHECK_PACKAGES="clang lld llvm libclang-rt-14-dev clang-format shellcheck git libcriterion-dev libssh-dev
+CHECK_PACKAGES="clang lld llvm libclang-rt-14-dev clang-format clang-tidy shellcheck git libcriterion-dev libssh-dev
 python3-pytest python3-pytest-xdist python3-pytest-timeout python3-pexpect python3-cryptography rsync
+python3-asyncssh python3-paramiko
 ansible-core autossh mosh python3-websockets sshfs
 iproute2 xvfb xauth x11-utils openssh-tests sudo"
 

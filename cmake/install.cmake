@@ -14,12 +14,13 @@ set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME sshbroker)
 set(CPACK_PACKAGE_CONTACT "sshbroker <sshbroker@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "SSH broker: one address for a pool of nodes")
-set(CPACK_PACKAGE_DESCRIPTION "Terminates SSH, puts each user on the least-loaded healthy node of a pool, brings
- them back to where their things run, and relays everything that SSH can carry.")
+set(CPACK_PACKAGE_DESCRIPTION "Ends SSH connections, puts each user on the node of a pool with the fewest users, brings
+ them back to where they have connections, and relays everything that SSH can carry.")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_SOURCE_DIR}/cmake/cpack.cmake)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
 	"${CMAKE_SOURCE_DIR}/deploy/debian/postinst;${CMAKE_SOURCE_DIR}/deploy/debian/prerm")

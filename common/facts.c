@@ -9,7 +9,7 @@
 #include "common/ssh/wire.h"
 
 #define VERSION 1
-#define FLAGS_KNOWN (FACTS_TOUCH_VERIFIED | FACTS_PIN_VERIFIED | FACTS_NOT_FINAL)
+#define FLAGS_KNOWN (FACTS_TOUCH_VERIFIED | FACTS_PIN_VERIFIED | FACTS_NOT_FINAL | FACTS_WEBAUTHN)
 
 static size_t
 ip_len(uint8_t family)

@@ -28,6 +28,7 @@ enum facts_flag {
 	FACTS_TOUCH_VERIFIED = 1 << 0, /* sk- keys: the user touched the key */
 	FACTS_PIN_VERIFIED = 1 << 1, /* sk- keys: the user gave the PIN */
 	FACTS_NOT_FINAL = 1 << 2, /* made for an unsigned query; never signed with */
+	FACTS_WEBAUTHN = 1 << 3, /* sk- keys: the signature is one that a browser made */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include "broker/director/placing.h"
 #include "common/log.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -144,8 +145,10 @@ gate_note_end(struct gate *g)
 static size_t
 kept_for_others(const struct state *s, const struct gate *g)
 {
-	size_t share = s->config->limits.unauthenticated_max / (2 * gates_count(s)), n = 0;
+	size_t n_gates = gates_count(s), share, n = 0;
 
+	assert(n_gates > 0);
+	share = s->config->limits.unauthenticated_max / (2 * n_gates);
 	for (const struct gate *other = s->gates; other != NULL; other = other->next) {
 		if (other != g && other->n_logins < share)
 			n += share - other->n_logins;
@@ -436,8 +439,12 @@ gates_link(struct state *s, const struct link_peer *peer, int fd)
 void
 gates_clear(struct state *s)
 {
-	while (s->gates != NULL)
-		drop(s->gates);
+	struct gate *next;
+
+	for (struct gate *g = s->gates; g != NULL; g = next) {
+		next = g->next;
+		drop(g);
+	}
 }
 
 size_t

@@ -219,7 +219,8 @@ add_names(char list[MSG_METHODS_MAX + 1], struct span names)
 	struct span name;
 
 	while (wire_namelist_next(&names, &name)) {
-		if (wire_namelist_has(span_str(MSG_METHODS_CARRIED), name) && add_name(list, name))
+		if (wire_namelist_has(span_str(MSG_METHODS_CARRIED "," MSG_METHOD_NONE), name) &&
+			add_name(list, name))
 			is_new = true;
 	}
 	return is_new;

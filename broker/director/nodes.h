@@ -87,7 +87,8 @@ const char *node_failure_text(enum node_failure cause);
 /*
  * Remember what the node answers to "none".  Methods are only ever added: what the answer is may depend on the user,
  * and a client that is not told of a method never tries it, while one that is told too much is corrected by the node.
- * Returns whether something new was learned; what the broker does not carry (MSG_METHODS_CARRIED) is left out.
+ * Returns whether something new was learned; what the broker does not carry (MSG_METHODS_CARRIED) is left out,
+ * but for MSG_METHOD_NONE.
  */
 bool node_learn_methods(struct node *node, struct span methods);
 /* What any node knows, comma-separated.  Returns out. */

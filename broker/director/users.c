@@ -222,6 +222,7 @@ users_reserve(struct users *u, struct span name, struct node *node, struct user 
 
 	if (e != OK)
 		return e;
+	assert(p != NULL);
 	user->n_reservations++;
 	count(p, -1);
 	p->n_reservations++;

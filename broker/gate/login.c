@@ -341,11 +341,18 @@ on_service_request(struct login *l, struct span payload)
 static void
 on_ping(struct login *l, struct span payload)
 {
+	struct wire_reader r = wire_reader_of(span_of(payload.ptr + 1, payload.len - 1));
 	struct buf b = {0};
-	enum err e = wire_put_u8(&b, SSH_MSG_PONG);
+	struct span data;
+	enum err e;
 
+	if (wire_get_string(&r, &data) != OK || wire_end(&r) != OK) {
+		login_refuse(l, SSH_DISCONNECT_PROTOCOL_ERROR, "malformed ping");
+		return;
+	}
+	e = wire_put_u8(&b, SSH_MSG_PONG);
 	if (e == OK)
-		e = wire_put_bytes(&b, span_of(payload.ptr + 1, payload.len - 1));
+		e = wire_put_string(&b, data);
 	if (e == OK)
 		e = login_leg_send(l->client, buf_span(&b));
 	buf_clear(&b);

@@ -3,6 +3,7 @@
  */
 #include "broker/gate/login_impl.h"
 #include "common/log.h"
+#include "common/ssh/cert.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,17 @@ accept_user(struct login *l, const struct auth_request *rq)
 	return true;
 }
 
+/*
+ * The first "none" asks for the methods only; no node needs to be troubled where they are known, and where no node is
+ * known to let anybody in by it.
+ */
+static bool
+answer_is_known(const struct login *l, const struct auth_request *rq)
+{
+	return rq->kind == AUTH_NONE && l->node == NULL && l->methods.len > 0 &&
+		!wire_namelist_has(span_str(l->env->known_methods), span_str(MSG_METHOD_NONE));
+}
+
 static void
 on_request(struct login *l, struct span payload)
 {
@@ -162,8 +174,7 @@ on_request(struct login *l, struct span payload)
 		login_fail_internal(l, e, "authentication request");
 		return;
 	}
-	/* The first "none" asks for the methods only; no node needs to be troubled where they are known. */
-	if (rq.kind == AUTH_NONE && l->node == NULL && l->methods.len > 0)
+	if (answer_is_known(l, &rq))
 		login_answer_failure(l, false);
 	else
 		login_work(l);
@@ -432,7 +443,7 @@ remember_fingerprint(struct login *l)
 	struct auth_request rq;
 
 	if (auth_request_parse(login_current_payload(l), &rq) == OK)
-		key_fingerprint(rq.key, l->fingerprint);
+		cert_fingerprint(rq.key, l->fingerprint);
 }
 
 /* The certificate that comes with the proof is the one to use: it may say more than the offered one. */

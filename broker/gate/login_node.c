@@ -181,8 +181,8 @@ on_ready(void *arg, struct span methods, bool is_open)
 
 	l->node_ready = true;
 	l->node_open = is_open;
+	report_methods(l, is_open ? span_str(MSG_METHOD_NONE) : methods);
 	if (!is_open) {
-		report_methods(l, methods);
 		/* In the middle of a login the list of the first node, after partial success, still counts. */
 		if (l->n_proofs == 0)
 			e = set_methods(l, methods);
@@ -411,14 +411,23 @@ exclude_node(struct login *l)
 		l->excluded.len <= MSG_TEXT_MAX;
 }
 
+/*
+ * What a node says on purpose to what the user did, as sshd after too many failures, is no failure of the node's, and
+ * every other one would say the same.
+ */
+static bool
+is_refusal(const struct login *l, enum ssh_disconnect code)
+{
+	return code != SSH_DISCONNECT_NONE &&
+		(l->node_has_answered || (l->state == LOGIN_ANSWER && !login_is_replaying(l)));
+}
+
 /* Why no other node may be tried for this user, in words for him; NULL: one may. */
 static const char *
-reason_to_end(const struct login *l, enum ssh_disconnect code)
+reason_to_end(const struct login *l)
 {
 	if (l->secret_sent)
 		return "a password was sent to it already, so no other node is tried";
-	if (code != SSH_DISCONNECT_NONE && l->node_has_answered)
-		return "";
 	if (l->attempt >= l->env->config->limits.node_tries_max) {
 		login_hit(l, LIMIT_NODE_TRIES);
 		return "and so did others before it (limits.node_tries_max)";
@@ -448,14 +457,22 @@ void
 login_node_lost(
 	struct login *l, enum node_failure cause, enum ssh_disconnect code, const char *text)
 {
-	const char *reason = reason_to_end(l, code);
 	bool is_working = l->state != LOGIN_AUTH;
+	const char *reason;
 
 	if (!login_is_alive(l) || l->state == LOGIN_HAND_OVER)
 		return;
+	if (is_refusal(l, code)) {
+		login_refuse(l, code, text);
+		return;
+	}
+	reason = reason_to_end(l);
 	log_warn("login id=%s user=%s: node %s failed: %s", l->id_text, l->user,
 		node_leg_name(l->node), text);
 	login_leg_stop(node_leg_under(l->node));
+	/* What broke the protocol on a level above the transport, which would have said so itself. */
+	if (cause == NODE_FAILURE_PROTOCOL)
+		login_leg_last_words(node_leg_under(l->node), SSH_DISCONNECT_PROTOCOL_ERROR, text);
 	login_leg_cut(node_leg_under(l->node));
 	report_failure(l, cause, text);
 	if (reason != NULL || !exclude_node(l)) {

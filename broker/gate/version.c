@@ -3,10 +3,13 @@
  */
 #include "broker/gate/version.h"
 
+/* libssh reads a version number behind the name, and has no unix sockets for an OpenSSH without one. */
+#define AS_OPENSSH "SSH-2.0-OpenSSH_9.9 sshbroker_" SSHBROKER_VERSION
+
 const char *
 version_for_client(void)
 {
-	return "SSH-2.0-OpenSSH_sshbroker_" SSHBROKER_VERSION;
+	return AS_OPENSSH;
 }
 
 const char *
@@ -16,6 +19,6 @@ version_for_node(struct span client_ident)
 
 	if (client_ident.len >= sizeof(openssh) - 1 &&
 		memcmp(client_ident.ptr, openssh, sizeof(openssh) - 1) == 0)
-		return "SSH-2.0-OpenSSH_sshbroker_" SSHBROKER_VERSION;
+		return AS_OPENSSH;
 	return "SSH-2.0-sshbroker_" SSHBROKER_VERSION;
 }

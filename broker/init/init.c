@@ -11,6 +11,7 @@
 #include "common/ssh/keyfile.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -233,6 +234,17 @@ say_what_was_made(const char *folder, const struct init_keys *keys)
 }
 
 static void
+say_next_steps_of_root(void)
+{
+	printf("  4. Let this machine's own sshd listen on another port than 22, which the broker "
+	       "takes.\n");
+	if (getpwnam("sshbroker-keyholder") == NULL)
+		printf("  5. Make the users that the processes run as (roles.*_user):\n"
+		       "     for role in director keyholder gate relay; do\n"
+		       "       adduser --system --group --no-create-home sshbroker-$role; done\n");
+}
+
+static void
 say_next_steps(const char *folder)
 {
 	printf("\nNext:\n"
@@ -243,8 +255,7 @@ say_next_steps(const char *folder)
 	       "  3. Check: sshbrokerd -t -c %s/" CONFIG_NAME "\n",
 		folder, folder, folder);
 	if (geteuid() == 0)
-		printf("  4. Let this machine's own sshd listen on another port than 22, which the "
-		       "broker takes.\n");
+		say_next_steps_of_root();
 	else
 		printf("The broker listens on port 2222 and keeps its sockets in %s/run, since you "
 		       "are not root.\n",

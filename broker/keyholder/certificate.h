@@ -11,7 +11,8 @@
 
 /*
  * Append a certificate for offer's ephemeral key, dated now.  Its only principal is FACTS_PRINCIPAL: never a user name,
- * or a node without our helper would open a full shell past the command= of the user's key.
+ * or a node without our helper would open a full shell past the command= of the user's key.  Where the user showed a
+ * certificate, it permits no more than that one and is valid no longer; ERR_DENIED: then it would never be valid.
  */
 MUST_CHECK enum err certificate_mint(
 	const struct core *c, uint64_t conn, const struct offer *offer, struct buf *out);

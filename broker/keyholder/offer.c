@@ -5,6 +5,8 @@
 
 #include "broker/keyholder/certificate.h"
 #include "broker/keyholder/user_rules.h"
+#include "common/facts.h"
+#include "common/ssh/cert_options.h"
 
 #include <stdlib.h>
 
@@ -63,28 +65,57 @@ check(const struct core *c, const struct session *session, const struct msg_offe
 	return e == OK ? check_addresses(c, session, m) : e;
 }
 
+/* The algorithm of the signature to come: a certificate has one under another name. */
+static enum err
+read_sigalg(struct span algorithm, struct span *sigalg)
+{
+	*sigalg = algorithm;
+	return cert_is_type_name(algorithm) ? cert_sigalg(algorithm, sigalg) : OK;
+}
+
 /*
- * The user's key.  Certificates and keys on security tokens would get their own reading here, by the algorithm's name:
- * until then they are ERR_UNSUPPORTED, as sigalg_key_type() and pubkey_parse() know plain keys only.
+ * Is this a certificate to ask a node about?  Whether it counts there is the node's to say; one of ours counts nowhere:
+ * it says sshbroker-v1 on any line that names principals.
  */
 static enum err
-read_key(const struct msg_offer *m, struct pubkey **out)
+check_cert(const struct core *c, const struct cert *cert)
 {
-	enum key_type type = sigalg_key_type(m->algorithm);
-	struct pubkey *key;
-	enum err e;
+	struct cert_options options;
+	enum err e = cert_options_read(cert_fields(cert), &options);
 
-	if (type == KEY_NONE)
-		return ERR_UNSUPPORTED;
-	e = pubkey_parse(m->key, &key);
+	if (e == OK && pubkey_equal(cert_ca_key(cert), privkey_public(keys_user_ca(c->keys))))
+		e = ERR_DENIED;
+	return e;
+}
+
+static enum err
+read_cert(const struct core *c, struct span blob, struct offer *o)
+{
+	enum err e = cert_parse(blob, &o->cert);
+
+	if (e == OK)
+		e = check_cert(c, o->cert);
+	return e == OK ? pubkey_parse(pubkey_blob(cert_key(o->cert)), &o->key) : e;
+}
+
+/* The user's key, and the certificate around it.  What was read is o's, also on failure. */
+static enum err
+read_key(const struct core *c, const struct msg_offer *m, struct offer *o)
+{
+	struct span sigalg;
+	enum err e = read_sigalg(m->algorithm, &sigalg);
+
+	if (e == OK && sigalg_key_type(sigalg) == KEY_NONE)
+		e = ERR_UNSUPPORTED;
 	if (e != OK)
 		return e;
-	if (pubkey_type(key) != type) {
-		pubkey_free(key);
-		return ERR_UNSUPPORTED;
-	}
-	*out = key;
-	return OK;
+	e = cert_is_type_name(m->algorithm) ? read_cert(c, m->key, o)
+					    : pubkey_parse(m->key, &o->key);
+	if (e == OK && pubkey_type(o->key) != sigalg_key_type(sigalg))
+		e = ERR_UNSUPPORTED;
+	if (span_is(sigalg, SIGALG_WEBAUTHN))
+		o->facts_flags |= FACTS_WEBAUTHN;
+	return e;
 }
 
 static void
@@ -96,24 +127,25 @@ set_text(char *out, size_t size, struct span s)
 	out[len] = '\0';
 }
 
-/* Takes key. */
 static enum err
-new_offer(const struct msg_offer *m, struct pubkey *key, struct offer **out)
+fill(const struct core *c, const struct msg_offer *m, struct offer *o)
 {
-	struct offer *o = calloc(1, sizeof(*o));
-	enum err e;
+	enum err e = read_key(c, m, o);
 
-	if (o == NULL) {
-		pubkey_free(key);
-		return ERR_NOMEM;
-	}
-	o->key = key;
 	o->client = m->client;
 	o->source = m->source;
 	set_text(o->user, sizeof(o->user), m->user);
 	set_text(o->algorithm, sizeof(o->algorithm), m->algorithm);
 	set_text(o->node, sizeof(o->node), m->node_identity);
-	e = privkey_generate(KEY_ED25519, 0, &o->ephemeral);
+	return e == OK ? privkey_generate(KEY_ED25519, 0, &o->ephemeral) : e;
+}
+
+static enum err
+new_offer(const struct core *c, const struct msg_offer *m, struct offer **out)
+{
+	struct offer *o = calloc(1, sizeof(*o));
+	enum err e = o != NULL ? fill(c, m, o) : ERR_NOMEM;
+
 	if (e == OK)
 		*out = o;
 	else
@@ -127,26 +159,41 @@ remember(struct session *session, struct offer *offer)
 {
 	session_drop_offers_elsewhere(session, offer->node);
 	session_drop_offer(session,
-		session_find_offer(session, span_str(offer->user), pubkey_blob(offer->key),
+		session_find_offer(session, span_str(offer->user), offer_shown(offer),
 			span_str(offer->algorithm)));
 	session_add_offer(session, offer);
 	session->client = offer->client;
 	session->n_offers++;
 }
 
-/* Takes key. */
 static enum err
-offer_key(struct core *c, struct session *session, const struct msg_offer *m, struct pubkey *key,
-	struct buf *certificate)
+mint(const struct core *c, const struct session *session, struct offer *o, struct buf *certificate)
+{
+	bool is_final = !key_type_is_sk(pubkey_type(o->key));
+	enum err e;
+
+	if (session_has_spent(session, o->key, o->node))
+		return ERR_DENIED;
+	if (!is_final)
+		o->facts_flags |= FACTS_NOT_FINAL;
+	e = certificate_mint(c, session->conn, o, certificate);
+	if (!is_final) {
+		privkey_free(o->ephemeral);
+		o->ephemeral = NULL;
+	}
+	return e;
+}
+
+static enum err
+offer_key(
+	struct core *c, struct session *session, const struct msg_offer *m, struct buf *certificate)
 {
 	struct offer *offer;
-	enum err e = new_offer(m, key, &offer);
+	enum err e = new_offer(c, m, &offer);
 
 	if (e != OK)
 		return e;
-	e = ERR_DENIED;
-	if (!session_has_spent(session, offer->key, offer->node))
-		e = certificate_mint(c, session->conn, offer, certificate);
+	e = mint(c, session, offer, certificate);
 	if (e == OK)
 		remember(session, offer);
 	else
@@ -159,7 +206,6 @@ offer_make(struct core *c, const struct role_peer *asker, const struct msg_offer
 	struct buf *certificate)
 {
 	struct session *session;
-	struct pubkey *key;
 	enum err e = sessions_get(c->sessions, m->conn, asker, &session);
 
 	if (e == OK && core_session_is_late(c, session))
@@ -168,7 +214,5 @@ offer_make(struct core *c, const struct role_peer *asker, const struct msg_offer
 		e = ERR_LIMIT;
 	if (e == OK)
 		e = check(c, session, m);
-	if (e == OK)
-		e = read_key(m, &key);
-	return e == OK ? offer_key(c, session, m, key, certificate) : e;
+	return e == OK ? offer_key(c, session, m, certificate) : e;
 }

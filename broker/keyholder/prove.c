@@ -4,6 +4,7 @@
 #include "broker/keyholder/prove.h"
 
 #include "broker/keyholder/certificate.h"
+#include "common/facts.h"
 #include "common/ssh/auth_msg.h"
 
 static enum err
@@ -36,22 +37,48 @@ find_offer(struct session *session, const struct auth_request *rq, struct offer 
 	return OK;
 }
 
+/* The algorithm in the signature of an offer's key. */
+static struct span
+sigalg_of(const struct offer *offer)
+{
+	struct span algorithm = span_str(offer->algorithm), sigalg;
+
+	return cert_sigalg(algorithm, &sigalg) == OK ? sigalg : algorithm;
+}
+
 /* Any reason why it does not verify is the client's, and the same to everybody. */
 static enum err
-verify(struct session *session, const struct offer *offer, const struct auth_request *rq)
+verify(struct session *session, struct offer *offer, const struct auth_request *rq)
 {
 	struct span id = span_of(session->id.bytes, session->id.len);
 	struct buf data = {0};
 	enum err e = auth_signed_data(id, rq, &data);
 
 	if (e == OK &&
-		pubkey_verify(offer->key, span_str(offer->algorithm), buf_span(&data),
-			rq->signature) != OK) {
+		pubkey_verify_sk(offer->key, sigalg_of(offer), buf_span(&data), rq->signature,
+			&offer->proved) != OK) {
 		session->n_wrong++;
 		e = ERR_SIGNATURE;
 	}
 	buf_clear(&data);
 	return e;
+}
+
+/*
+ * Now it is known whether a security key was touched and got its PIN: the certificate that is minted next says so, and is
+ * for a key pair of its own, since nobody kept the private half of the one that was offered.
+ */
+static enum err
+finish_offer(struct offer *offer)
+{
+	if (offer->ephemeral != NULL)
+		return OK;
+	offer->facts_flags &= (uint8_t)~FACTS_NOT_FINAL;
+	if ((offer->proved.flags & SK_USER_PRESENT) != 0)
+		offer->facts_flags |= FACTS_TOUCH_VERIFIED;
+	if ((offer->proved.flags & SK_USER_VERIFIED) != 0)
+		offer->facts_flags |= FACTS_PIN_VERIFIED;
+	return privkey_generate(KEY_ED25519, 0, &offer->ephemeral);
 }
 
 /* The node leg's request, up to its signature, is what is signed; the gate builds the same. */
@@ -89,7 +116,9 @@ sign_once(struct core *c, struct session *session, struct offer *offer, struct s
 
 	if (e != OK)
 		return e;
-	e = certificate_mint(c, session->conn, offer, out->certificate);
+	e = finish_offer(offer);
+	if (e == OK)
+		e = certificate_mint(c, session->conn, offer, out->certificate);
 	certificate = buf_span(out->certificate);
 	if (e == OK)
 		e = sign(offer, node_session_id, certificate, out->signature);

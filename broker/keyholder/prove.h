@@ -22,7 +22,8 @@ struct proof {
  * m->client_request is the client's signed USERAUTH_REQUEST.  Its user, key and algorithm must be those of a living
  * offer of this connection, and its signature right for this connection's session id.  Then out gets a certificate for
  * the offer's ephemeral key, dated now, and the signature of a "publickey" request of the same user with it on the node
- * leg m->node_session_id; and the private half is wiped.
+ * leg m->node_session_id; and the private half is wiped.  (The offer of a security key has none: one is made now, and the
+ * certificate says whether the key was touched and got its PIN.)
  *
  * ERR_NOT_FOUND: unknown connection.  ERR_PROTO: another's connection.  ERR_FORMAT: malformed.  ERR_BAD_STATE: no such
  * offer.

@@ -125,6 +125,7 @@ offer_free(struct offer *o)
 	if (o == NULL)
 		return;
 	pubkey_free(o->key);
+	cert_free(o->cert);
 	privkey_free(o->ephemeral);
 	OPENSSL_cleanse(o, sizeof(*o));
 	free(o);
@@ -280,6 +281,12 @@ sessions_forget_all_of(struct sessions *s, const struct role_peer *peer)
 	return before - s->by_conn.n;
 }
 
+struct span
+offer_shown(const struct offer *offer)
+{
+	return offer->cert != NULL ? cert_blob(offer->cert) : pubkey_blob(offer->key);
+}
+
 struct offer *
 session_find_offer(
 	const struct session *session, struct span user, struct span key, struct span algorithm)
@@ -287,7 +294,7 @@ session_find_offer(
 	struct offer *o = session->offers;
 
 	while (o != NULL &&
-		!(span_is(user, o->user) && span_equal(key, pubkey_blob(o->key)) &&
+		!(span_is(user, o->user) && span_equal(key, offer_shown(o)) &&
 			span_is(algorithm, o->algorithm)))
 		o = o->next;
 	return o;

@@ -7,6 +7,7 @@
 #include "broker/keyholder/fresh.h"
 #include "broker/messages/messages.h"
 #include "broker/role/role.h"
+#include "common/ssh/cert.h"
 #include "common/ssh/kex.h"
 #include "common/ssh/kexinit.h"
 #include "common/ssh/key.h"
@@ -18,11 +19,18 @@
 struct offer {
 	struct offer *next;
 	struct pubkey *key; /* the user's */
+	struct cert *cert; /* the user's certificate for it; NULL: the plain key was shown */
+	/*
+	 * NULL where the certificate that was offered is not the final one: what nobody has the private half of, nobody
+	 * can sign with.
+	 */
 	struct privkey *ephemeral;
+	struct sk_details proved; /* what the security key said with the proof */
+	uint8_t facts_flags; /* of the certificate that is minted next: enum facts_flag */
 	struct addr client;
 	struct addr source; /* ours on the node leg */
 	char user[MSG_USER_MAX];
-	char algorithm[KEXINIT_NAME_SIZE];
+	char algorithm[KEXINIT_NAME_SIZE]; /* as the client names it */
 	char node[CONFIG_NODE_NAME_MAX + 1]; /* identity */
 };
 
@@ -87,7 +95,9 @@ size_t sessions_forget_all_of(struct sessions *s, const struct role_peer *peer);
 
 bool role_peer_equal(const struct role_peer *a, const struct role_peer *b);
 
-/* The living offer for this user, key and algorithm, or NULL. */
+/* The blob that the client shows: of its key, or of its certificate.  Borrowed. */
+struct span offer_shown(const struct offer *offer);
+/* The living offer for this user, key or certificate, and algorithm, or NULL. */
 struct offer *session_find_offer(
 	const struct session *session, struct span user, struct span key, struct span algorithm);
 /* Takes offer. */

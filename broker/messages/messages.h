@@ -77,6 +77,8 @@ enum message_type {
 
 /* The authentication methods that work through two legs. */
 #define MSG_METHODS_CARRIED "publickey,password,keyboard-interactive"
+/* In a list of what a node answered to it: the node let somebody in by it. */
+#define MSG_METHOD_NONE "none"
 #define MSG_KEY_MAX 65536
 #define MSG_PACKET_MAX ((size_t)256 * 1024)
 #define MSG_STATE_MAX ((size_t)1536 * 1024)

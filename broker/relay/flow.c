@@ -76,7 +76,12 @@ flow_of(const struct connection *c, enum side from)
 	const struct leg *l = &c->legs[from];
 
 	/* What is not relayed takes no room. */
-	if (l->is_deaf || !transport_takes_data(l->transport))
+	if (l->is_deaf)
+		return FLOW_FREE;
+	/* Keys come behind the data of a peer that does not stop for them.  What waits here for those keys must not count. */
+	if (transport_has_late_data(l->transport))
+		return queued_for(c, side_other(from)) > mark_for(c, from) ? FLOW_MARK : FLOW_FREE;
+	if (!transport_takes_data(l->transport))
 		return FLOW_FREE;
 	return flow_of_data(c, from);
 }

@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/ssh/keyfile.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,6 +223,7 @@ config_test_main(const char *path)
 	struct buf errors = {0};
 	enum err e = config_load(path, &c, NULL, &errors);
 
+	assert(e != OK || c != NULL);
 	if (e == OK)
 		e = config_check_files(c, &errors);
 	if (e == OK)

@@ -68,7 +68,8 @@
 	X(limits.connections_max, COUNT, ONE, "20000", 1, 1000000, \
 		"Client connections in total.") \
 	X(limits.placement_wait_s, SECONDS, ONE, "10", 1, 600, \
-		"How long a login waits for a director or keyholder that is being restarted.") \
+		"How long a login waits where other logins have taken all places, and for a director or " \
+		"keyholder that is being restarted.") \
 	X(limits.handover_timeout_s, SECONDS, ONE, "10", 1, 600, \
 		"How long handing a connection from its gate to a relay may take.") \
 	X(limits.queue_bytes_max, BYTES, ONE, "1048576", 65536, 1073741824, \

@@ -397,7 +397,7 @@ enter_member(struct scan *s, struct span key)
 	bool more = at_char(s, '{') && !scan_empty(s, '}');
 
 	while (more) {
-		struct span found;
+		struct span found = {0};
 
 		if (scan_key(s, &found) != OK)
 			return false;

@@ -18,6 +18,7 @@ struct cert {
 	struct cert_fields fields;
 	struct pubkey *key;
 	struct pubkey *ca_key;
+	struct span ca_sigalg;
 };
 
 bool
@@ -51,15 +52,11 @@ type_by_cert_name(struct span name)
 enum err
 cert_sigalg(struct span algorithm, struct span *sigalg)
 {
-	struct span plain;
+	const char *name = sigalg_of_cert(algorithm);
 
-	if (!cert_is_type_name(algorithm))
+	if (name == NULL)
 		return ERR_UNSUPPORTED;
-	/* ssh-rsa-cert-v01 stands for ssh-rsa, with SHA-1, which is none of ours. */
-	plain = span_of(algorithm.ptr, algorithm.len - strlen(CERT_NAME_SUFFIX));
-	if (sigalg_key_type(plain) == KEY_NONE)
-		return ERR_UNSUPPORTED;
-	*sigalg = plain;
+	*sigalg = span_str(name);
 	return OK;
 }
 
@@ -211,33 +208,50 @@ cert_walk(struct span blob, struct cert_walk *out)
 	return OK;
 }
 
-/* The certified key as a key of its own. */
+/* Append the blob of the certified key as a key of its own. */
+static enum err
+put_key(const struct cert_walk *w, struct buf *blob)
+{
+	enum err e = wire_put_cstring(blob, key_type_name(w->fields.type));
+
+	return e == OK ? wire_put_bytes(blob, w->key_fields) : e;
+}
+
 static enum err
 parse_key(const struct cert_walk *w, struct pubkey **out)
 {
 	struct buf blob = {0};
-	enum err e = wire_put_cstring(&blob, key_type_name(w->fields.type));
+	enum err e = put_key(w, &blob);
 
-	if (e == OK)
-		e = wire_put_bytes(&blob, w->key_fields);
 	if (e == OK)
 		e = pubkey_parse(buf_span(&blob), out);
 	buf_clear(&blob);
 	return e;
 }
 
+void
+cert_fingerprint(struct span blob, char out[KEY_FINGERPRINT_SIZE])
+{
+	struct buf plain = {0};
+	struct cert_walk w;
+
+	if (cert_walk(blob, &w) == OK && put_key(&w, &plain) == OK)
+		blob = buf_span(&plain);
+	key_fingerprint(blob, out);
+	buf_clear(&plain);
+}
+
 static enum err
-verify(const struct pubkey *ca_key, const struct cert_walk *w)
+verify(struct cert *c, const struct cert_walk *w)
 {
 	struct wire_reader r = wire_reader_of(w->signature);
-	struct span sigalg;
 
 	/*
 	 * Any algorithm of ours that fits the CA's key will do; pubkey_verify refuses the others.
 	 */
-	if (wire_get_string(&r, &sigalg) != OK)
+	if (wire_get_string(&r, &c->ca_sigalg) != OK)
 		return ERR_FORMAT;
-	return pubkey_verify(ca_key, sigalg, w->signed_part, w->signature);
+	return pubkey_verify(c->ca_key, c->ca_sigalg, w->signed_part, w->signature);
 }
 
 /* c->blob holds the certificate. */
@@ -256,7 +270,7 @@ parse(struct cert *c)
 	if (e == OK)
 		e = pubkey_parse(w.ca_blob, &c->ca_key);
 	if (e == OK)
-		e = verify(c->ca_key, &w);
+		e = verify(c, &w);
 	if (e == OK)
 		c->fields = w.fields;
 	return e;
@@ -311,6 +325,12 @@ const struct pubkey *
 cert_ca_key(const struct cert *c)
 {
 	return c->ca_key;
+}
+
+struct span
+cert_ca_sigalg(const struct cert *c)
+{
+	return c->ca_sigalg;
 }
 
 struct span

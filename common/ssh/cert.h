@@ -40,8 +40,7 @@ bool cert_is_type_name(struct span name);
 const char *cert_type_name(enum key_type type);
 /*
  * The signature algorithm that a certificate algorithm name stands for, e.g. rsa-sha2-512 for
- * rsa-sha2-512-cert-v01@openssh.com; borrowed from algorithm.  ERR_UNSUPPORTED: none of ours, or no
- * certificate's.
+ * rsa-sha2-512-cert-v01@openssh.com.  Static.  ERR_UNSUPPORTED: none of ours, or no certificate's.
  */
 MUST_CHECK enum err cert_sigalg(struct span algorithm, struct span *sigalg);
 
@@ -59,6 +58,7 @@ void cert_free(struct cert *c);
 const struct cert_fields *cert_fields(const struct cert *c);
 const struct pubkey *cert_key(const struct cert *c); /* the certified key */
 const struct pubkey *cert_ca_key(const struct cert *c);
+struct span cert_ca_sigalg(const struct cert *c); /* with which the CA signed */
 struct span cert_blob(const struct cert *c); /* the whole certificate */
 
 /*
@@ -75,6 +75,11 @@ MUST_CHECK enum err cert_find_option(struct span list, const char *name, struct 
 /* No principal means none here: a certificate without principals matches nobody. */
 bool cert_has_principal(const struct cert *c, struct span principal);
 bool cert_is_valid_at(const struct cert *c, uint64_t seconds);
+/*
+ * The fingerprint of a key's blob, or of the key in a certificate's (of the whole blob where it is none that we know): as
+ * ssh-keygen -l shows it.  Nothing is verified.
+ */
+void cert_fingerprint(struct span blob, char out[KEY_FINGERPRINT_SIZE]);
 
 /* What a new certificate says.  A list that is NULL is empty. */
 struct cert_option {

@@ -8,6 +8,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The largest secret: a number below the prime of group 16. */
@@ -91,7 +92,7 @@ generate_dh(const struct method *m, size_t need)
 	char group[16];
 
 	/* The parameter's type has no const. */
-	(void)strcpy(group, m->group);
+	(void)snprintf(group, sizeof(group), "%s", m->group);
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
 	params[1] = OSSL_PARAM_construct_int(OSSL_PKEY_PARAM_DH_PRIV_LEN, &bits);
 	params[2] = OSSL_PARAM_construct_end();

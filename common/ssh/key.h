@@ -1,6 +1,6 @@
 /*
  * Public and private SSH keys on OpenSSL EVP: blobs, signatures, fingerprints.
- * (RFC 4253 section 6.6, RFC 5656, RFC 8332, RFC 8709)
+ * (RFC 4253 section 6.6, RFC 5656, RFC 8332, RFC 8709, OpenSSH PROTOCOL.u2f)
  */
 #ifndef COMMON_SSH_KEY_H
 #define COMMON_SSH_KEY_H
@@ -16,6 +16,8 @@ enum key_type {
 	KEY_ECDSA_P384,
 	KEY_ECDSA_P521,
 	KEY_RSA,
+	KEY_SK_ED25519, /* on a security key; the private half never is ours */
+	KEY_SK_ECDSA, /* the same, on nistp256 */
 	KEY_TYPE_COUNT
 };
 
@@ -47,6 +49,8 @@ const char *key_type_name(enum key_type type);
 const char *key_default_sigalg(enum key_type type);
 /* The type whose key format name this is; KEY_NONE when there is none. */
 enum key_type key_type_by_name(struct span name);
+/* Does a security key hold keys of this type?  Then its signatures tell of touch and PIN. */
+bool key_type_is_sk(enum key_type type);
 
 /*
  * Parse a public key blob, whole.  *out is owned.  ERR_FORMAT: malformed.  ERR_UNSUPPORTED: a type
@@ -75,9 +79,13 @@ MUST_CHECK enum err pubkey_write_line(const struct pubkey *k, struct buf *out);
 void key_fingerprint(struct span blob, char out[KEY_FINGERPRINT_SIZE]);
 
 /*
- * Signature algorithms: ssh-ed25519, ecdsa-sha2-nistp256/384/521, rsa-sha2-256, rsa-sha2-512.
- * ssh-rsa (SHA-1) is not among them.
+ * Signature algorithms: ssh-ed25519, ecdsa-sha2-nistp256/384/521, rsa-sha2-256, rsa-sha2-512, and
+ * those of security keys.  ssh-rsa (SHA-1) is not among them.
  */
+
+/* The form in which a web browser signs with a security key, for keys of KEY_SK_ECDSA. */
+#define SIGALG_WEBAUTHN "webauthn-sk-ecdsa-sha2-nistp256@openssh.com"
+
 /* The type of key that signs with this algorithm; KEY_NONE when we do not have it. */
 enum key_type sigalg_key_type(struct span sigalg);
 /* All of them, comma-separated, as server-sig-algs lists them (RFC 8308 section 3.1).  Static. */
@@ -91,7 +99,20 @@ const char *sigalg_names(void);
 MUST_CHECK enum err pubkey_verify(
 	const struct pubkey *k, struct span sigalg, struct span data, struct span signature);
 
-/* Make a fresh key.  rsa_bits counts for KEY_RSA only.  *out is owned. */
+/* What a security key says of a signature of its own, and signs with it.  (OpenSSH PROTOCOL.u2f) */
+struct sk_details {
+	uint8_t flags; /* as the key sent them */
+	uint32_t counter; /* of its signatures, for who wants to compare */
+};
+
+#define SK_USER_PRESENT 0x01 /* it was touched */
+#define SK_USER_VERIFIED 0x04 /* it got its PIN, or saw its user's finger */
+
+/* As pubkey_verify; *details are zero for a key that is on no security key. */
+MUST_CHECK enum err pubkey_verify_sk(const struct pubkey *k, struct span sigalg, struct span data,
+	struct span signature, struct sk_details *details);
+
+/* Make a fresh key, of no security key.  rsa_bits counts for KEY_RSA only.  *out is owned. */
 MUST_CHECK enum err privkey_generate(enum key_type type, unsigned rsa_bits, struct privkey **out);
 void privkey_free(struct privkey *k);
 /* The public half, borrowed from k. */

@@ -15,6 +15,7 @@ enum key_family { FAMILY_NONE = 0, FAMILY_ED25519, FAMILY_ECDSA, FAMILY_RSA };
 #define ED25519_KEY_LEN 32
 #define ED25519_SIGNATURE_LEN 64
 #define EC_COORDINATE_MAX 66
+#define SHA256_LEN 32
 
 /* All that sets one type apart from another; every other table and switch goes by family. */
 struct key_desc {
@@ -22,6 +23,7 @@ struct key_desc {
 	const char *cert_name;
 	const char *sigalg; /* what it signs with when nobody asks for anything else */
 	enum key_family family;
+	bool is_sk; /* on a security key: an application's name follows the family's fields */
 	unsigned n_fields; /* how many strings follow the name in a public key blob */
 	const char *curve; /* ECDSA: as SSH names it */
 	const char *group; /* ECDSA: as OpenSSL names it */
@@ -35,6 +37,8 @@ struct pubkey {
 	enum key_type type;
 	EVP_PKEY *pkey;
 	struct buf blob;
+	uint8_t application
+		[SHA256_LEN]; /* security keys: the hash that they put into what they sign */
 };
 
 struct privkey {
@@ -69,6 +73,12 @@ MUST_CHECK enum err evp_from_params(
  * ERR_KEY: too large.
  */
 MUST_CHECK enum err evp_put_number(EVP_PKEY *pkey, const char *param, struct buf *b);
+
+/* SHA-256 of data. */
+MUST_CHECK enum err key_sha256(struct span data, uint8_t out[SHA256_LEN]);
+
+/* The signature algorithm that a certificate's algorithm name stands for; NULL: none of ours.  Static. */
+const char *sigalg_of_cert(struct span cert_algorithm);
 
 /*
  * An uncompressed point as the type's blob holds it?  (SEC 1 section 2.3.4; RFC 5656 section 3.1

@@ -33,7 +33,8 @@ type_of(EVP_PKEY *pkey)
 	for (unsigned i = 0; i < KEY_TYPE_COUNT; i++) {
 		const struct key_desc *d = key_desc((enum key_type)i);
 
-		if (d != NULL && d->family == FAMILY_ECDSA && strcmp(d->group, group) == 0)
+		if (d != NULL && !d->is_sk && d->family == FAMILY_ECDSA &&
+			strcmp(d->group, group) == 0)
 			return (enum key_type)i;
 	}
 	return KEY_NONE;
@@ -185,7 +186,7 @@ privkey_generate(enum key_type type, unsigned rsa_bits, struct privkey **out)
 	const struct key_desc *d = key_desc(type);
 	EVP_PKEY *pkey = NULL;
 
-	if (d == NULL)
+	if (d == NULL || d->is_sk)
 		return ERR_UNSUPPORTED;
 	switch (d->family) {
 	case FAMILY_ED25519:

@@ -2,6 +2,7 @@
  * SSH signature blobs: made with private keys, verified with public ones.
  */
 #include "common/ssh/key_internal.h"
+#include "common/ssh/key_sk.h"
 
 #include <openssl/bn.h>
 #include <openssl/ec.h>
@@ -12,24 +13,45 @@
 
 struct sigalg {
 	const char *name;
+	const char *cert_name; /* the algorithm of a certificate whose key signs so */
 	enum key_type type;
 	const char *digest; /* NULL: the algorithm has its own */
 };
 
 static const struct sigalg sigalgs[] = {
-	{"ssh-ed25519", KEY_ED25519, NULL},
-	{"ecdsa-sha2-nistp256", KEY_ECDSA_P256, "SHA256"},
-	{"ecdsa-sha2-nistp384", KEY_ECDSA_P384, "SHA384"},
-	{"ecdsa-sha2-nistp521", KEY_ECDSA_P521, "SHA512"},
-	{"rsa-sha2-512", KEY_RSA, "SHA512"},
-	{"rsa-sha2-256", KEY_RSA, "SHA256"},
+	{"ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com", KEY_ED25519, NULL},
+	{"ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256-cert-v01@openssh.com", KEY_ECDSA_P256,
+		"SHA256"},
+	{"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384-cert-v01@openssh.com", KEY_ECDSA_P384,
+		"SHA384"},
+	{"ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521-cert-v01@openssh.com", KEY_ECDSA_P521,
+		"SHA512"},
+	{"sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519-cert-v01@openssh.com", KEY_SK_ED25519, NULL},
+	{"sk-ecdsa-sha2-nistp256@openssh.com", "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+		KEY_SK_ECDSA, "SHA256"},
+	{SIGALG_WEBAUTHN, "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", KEY_SK_ECDSA,
+		"SHA256"},
+	/* ssh-rsa-cert-v01@openssh.com stands for ssh-rsa, with SHA-1, which is none of ours. */
+	{"rsa-sha2-512", "rsa-sha2-512-cert-v01@openssh.com", KEY_RSA, "SHA512"},
+	{"rsa-sha2-256", "rsa-sha2-256-cert-v01@openssh.com", KEY_RSA, "SHA256"},
 };
 
 const char *
 sigalg_names(void)
 {
 	return "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,"
-	       "rsa-sha2-512,rsa-sha2-256";
+	       "sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com," SIGALG_WEBAUTHN
+	       ",rsa-sha2-512,rsa-sha2-256";
+}
+
+const char *
+sigalg_of_cert(struct span cert_algorithm)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sigalgs); i++) {
+		if (span_is(cert_algorithm, sigalgs[i].cert_name))
+			return sigalgs[i].name;
+	}
+	return NULL;
 }
 
 static const struct sigalg *
@@ -197,25 +219,60 @@ evp_verify(EVP_PKEY *pkey, const char *digest, struct span data, struct span sig
 	return e;
 }
 
+/* The numbers themselves, whatever the data are: blob is the inner string of a signature. */
+static enum err
+verify_blob(const struct pubkey *k, const struct sigalg *a, struct span data, struct span blob)
+{
+	uint8_t bytes[SIGNATURE_MAX];
+	size_t len;
+	enum err e = signature_to_evp(k, blob, bytes, &len);
+
+	return e == OK ? evp_verify(k->pkey, a->digest, data, span_of(bytes, len)) : e;
+}
+
+static enum err
+verify_sk(const struct pubkey *k, const struct sigalg *a, struct span data,
+	const struct sk_signature *s)
+{
+	uint8_t bytes[SK_SIGNED_MAX];
+	size_t len;
+	enum err e = sk_signed_data(k, data, s, bytes, &len);
+
+	return e == OK ? verify_blob(k, a, span_of(bytes, len), s->blob) : e;
+}
+
 enum err
-pubkey_verify(const struct pubkey *k, struct span sigalg, struct span data, struct span signature)
+pubkey_verify_sk(const struct pubkey *k, struct span sigalg, struct span data,
+	struct span signature, struct sk_details *details)
 {
 	const struct sigalg *a = find_sigalg(sigalg);
 	struct wire_reader r = wire_reader_of(signature);
-	uint8_t bytes[SIGNATURE_MAX];
-	struct span name, blob;
-	size_t len;
-	enum err e;
+	struct sk_signature s = {.is_webauthn = span_is(sigalg, SIGALG_WEBAUTHN)};
+	struct span name;
+	enum err e = OK;
 
 	if (a == NULL || a->type != k->type)
 		return ERR_UNSUPPORTED;
-	if (wire_get_string(&r, &name) != OK || wire_get_string(&r, &blob) != OK ||
-		wire_end(&r) != OK)
+	if (wire_get_string(&r, &name) != OK || wire_get_string(&r, &s.blob) != OK)
+		return ERR_FORMAT;
+	if (key_type_is_sk(k->type))
+		e = sk_signature_read(&r, &s);
+	if (e != OK || wire_end(&r) != OK)
 		return ERR_FORMAT;
 	if (!span_equal(name, sigalg))
 		return ERR_PROTO;
-	e = signature_to_evp(k, blob, bytes, &len);
-	return e == OK ? evp_verify(k->pkey, a->digest, data, span_of(bytes, len)) : e;
+	e = key_type_is_sk(k->type) ? verify_sk(k, a, data, &s) : verify_blob(k, a, data, s.blob);
+	if (e == OK)
+		*details = s.details;
+	return e;
+}
+
+enum err
+pubkey_verify(const struct pubkey *k, struct span sigalg, struct span data, struct span signature)
+{
+	struct sk_details ignored;
+
+	return pubkey_verify_sk(k, sigalg, data, signature, &ignored);
 }
 
 static enum err

@@ -248,7 +248,8 @@ privkey_read(struct wire_reader *r, struct privkey **out)
 	if (wire_get_string(&ahead, &name) != OK)
 		return ERR_FORMAT;
 	d = key_desc(key_type_by_name(name));
-	if (d == NULL)
+	/* What a file of a security key holds is a handle, which only that key can use. */
+	if (d == NULL || d->is_sk)
 		return ERR_UNSUPPORTED;
 	e = read_fields(d, &ahead, &pkey);
 	ERR_clear_error();

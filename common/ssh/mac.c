@@ -9,6 +9,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /*
@@ -65,7 +66,7 @@ setup(struct mac *m, const struct mac_info *info, const uint8_t *key)
 	if (m->ctx == NULL)
 		return ERR_NOMEM;
 	/* The parameter's type has no const. */
-	(void)strcpy(digest, info->digest);
+	(void)snprintf(digest, sizeof(digest), "%s", info->digest);
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0);
 	return EVP_MAC_init(m->ctx, key, info->len, params) == 1 ? OK : ERR_CRYPTO;
 }

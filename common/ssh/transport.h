@@ -164,6 +164,8 @@ MUST_CHECK enum err transport_rekey(struct transport *t);
 bool transport_is_rekeying(const struct transport *t);
 /* May the peer send packets for the owner now?  Not between its KEXINIT and its NEWKEYS, nor when the leg is dead. */
 bool transport_takes_data(const struct transport *t);
+/* Has it sent some all the same in the key exchange that runs?  Some peers do, and such packets are taken. */
+bool transport_has_late_data(const struct transport *t);
 
 /* Facts; the spans are borrowed and empty before they are known. */
 struct span transport_session_id(const struct transport *t);

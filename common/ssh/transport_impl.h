@@ -33,6 +33,7 @@ struct exchange {
 	struct kex_choice choice;
 	struct cipher *next_in; /* for the peer's NEWKEYS */
 	bool skip_next; /* the peer guessed, and wrongly */
+	bool has_late_data; /* the peer sends data all the same */
 };
 
 #define HOST_KEY_HASH_LEN 32

@@ -180,7 +180,7 @@ def run(once):
         demo.start()
         transcript(demo)
         if once:
-            print(f"\nLog in with:\n\n  {typed(demo.ssh())}\n\n  {typed(demo.ctl('connections'))}\n\nIt works.", flush=True)
+            print("\nIt works.  Without --once, it stays, for you to log in.", flush=True)
         else:
             stay(demo)
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
  * walked by itself too, and what it says is asked as if it had verified.
  */
 #include "common/ssh/cert_internal.h"
+#include "common/ssh/cert_options.h"
 
 #include <assert.h>
 
@@ -34,6 +35,7 @@ static void
 on_walked(const struct cert_walk *w)
 {
 	struct span rest = w->fields.principals, name;
+	struct cert_options options;
 	unsigned n = 0;
 
 	while (cert_next_string(&rest, &name))
@@ -41,11 +43,14 @@ on_walked(const struct cert_walk *w)
 	assert(rest.len == 0);
 	on_options(w->fields.critical_options);
 	on_options(w->fields.extensions);
+	if (cert_options_read(&w->fields, &options) == OK)
+		assert(w->fields.kind == CERT_USER);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	char fingerprint[KEY_FINGERPRINT_SIZE];
 	struct cert_walk w;
 	struct cert *c;
 
@@ -55,5 +60,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(span_equal(cert_blob(c), span_of(data, size)));
 		cert_free(c);
 	}
+	cert_fingerprint(span_of(data, size), fingerprint);
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "tests/lib/pool_config.h"
 #include "tests/lib/role_process.h"
+#include "tests/lib/scratch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -152,8 +153,7 @@ void
 bench_init(struct bench *b)
 {
 	*b = (struct bench){.reports = -1};
-	(void)strcpy(b->dir, "/tmp/bench.XXXXXX");
-	check(b, mkdtemp(b->dir) != NULL);
+	scratch_make_folder(b->dir, sizeof(b->dir));
 	check(b, chmod(b->dir, 0755) == 0);
 	check(b, pipe2(b->log, O_CLOEXEC | O_NONBLOCK) == 0);
 	check(b, prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);

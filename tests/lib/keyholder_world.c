@@ -284,7 +284,13 @@ sign_request(const struct world_request *rq, const struct auth_request *sent, st
 	if (rq->signs_algorithm != NULL)
 		covered.algorithm = span_str(rq->signs_algorithm);
 	cr_assert_eq(auth_signed_data(rq->session_id, &covered, &data), OK);
-	cr_assert_eq(privkey_sign(rq->key, covered.algorithm, buf_span(&data), signature), OK);
+	if (cert_is_type_name(covered.algorithm))
+		cr_assert_eq(cert_sigalg(covered.algorithm, &covered.algorithm), OK);
+	if (rq->token != NULL)
+		sk_token_sign(rq->token, buf_span(&data), signature);
+	else
+		cr_assert_eq(
+			privkey_sign(rq->key, covered.algorithm, buf_span(&data), signature), OK);
 	buf_clear(&data);
 }
 
@@ -292,6 +298,7 @@ void
 world_write_request(const struct world_request *rq, struct buf *out)
 {
 	const struct pubkey *key = rq->claims != NULL ? rq->claims : privkey_public(rq->key);
+	struct span shown = rq->shown.len > 0 ? rq->shown : pubkey_blob(key);
 	struct auth_request sent = {
 		.user = span_str(rq->user),
 		.service = span_str(rq->service),
@@ -299,7 +306,7 @@ world_write_request(const struct world_request *rq, struct buf *out)
 		.is_hostbound = rq->host_key.len > 0,
 		.has_signature = true,
 		.algorithm = span_str(rq->algorithm),
-		.key = pubkey_blob(key),
+		.key = shown,
 		.host_key = rq->host_key,
 	};
 	struct buf signature = {0};

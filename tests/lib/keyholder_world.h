@@ -6,6 +6,7 @@
 
 #include "broker/keyholder/core.h"
 #include "broker/messages/messages.h"
+#include "tests/lib/sk_token.h"
 
 #define WORLD_NOW 1750000000
 /* The nodes' identities, as the requests name them; their names are these without "id-". */
@@ -75,7 +76,9 @@ enum err world_offer(struct keyholder_world *w, const struct role_peer *peer,
 /* What a client signs, to be changed. */
 struct world_request {
 	const struct privkey *key; /* signs, and is the key in the request */
+	const struct sk_token *token; /* signs in key's place if not NULL */
 	const struct pubkey *claims; /* the key in the request if not NULL */
+	struct span shown; /* the key or certificate in the request if not empty */
 	const char *user;
 	const char *service;
 	const char *algorithm;

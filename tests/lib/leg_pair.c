@@ -3,6 +3,8 @@
  */
 #include "tests/lib/leg_pair.h"
 
+#include "tests/lib/exchange.h"
+
 #include "common/ssh/transport_impl.h"
 
 #include <stdio.h>
@@ -152,18 +154,7 @@ leg_move(struct leg *from, struct leg *to, size_t max)
 void
 leg_sign(struct leg *l, const struct transport_exchange *x, const struct privkey *key)
 {
-	struct span blob = pubkey_blob(privkey_public(key));
-	struct kex_transcript transcript = x->transcript;
-	struct buf signature = {0};
-	struct kex_hash hash;
-
-	transcript.host_key = blob;
-	must(kex_exchange_hash(x->method, &transcript, &hash) == OK, "kex_exchange_hash");
-	must(privkey_sign(key, span_str(x->host_key_alg), span_of(hash.bytes, hash.len),
-		     &signature) == OK,
-		"privkey_sign");
-	l->err = transport_signed(l->t, blob, buf_span(&signature));
-	buf_clear(&signature);
+	l->err = exchange_answer(l->t, x, key, key);
 }
 
 static void

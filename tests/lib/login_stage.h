@@ -11,56 +11,12 @@
 #include "broker/gate/login_table.h"
 #include "broker/keyholder/core.h"
 #include "common/ssh/auth_msg.h"
-#include "common/ssh/transport.h"
+#include "tests/lib/stage_peer.h"
 
 #define STAGE_NODES_MAX 6
 #define STAGE_RELAYS 2
 #define STAGE_SEEN_MAX 512
 #define STAGE_TYPE_MAX 128
-
-/* A peer on a socket: a transport, and what has come of it. */
-struct stage_peer {
-	struct transport *t;
-	int fd; /* -1: closed */
-	struct buf in;
-	struct buf got; /* the payloads that came and were not taken, a string each */
-	struct buf last; /* the one that stage_next() gave out */
-	size_t n_keys; /* complete key exchanges */
-	uint32_t disconnect; /* the code that came */
-	char text[1024]; /* and its text */
-	bool is_eof; /* the gate closed */
-	bool is_stalled; /* reads nothing */
-};
-
-/* Where a node gives up all by itself. */
-enum stage_death {
-	STAGE_LIVES = 0,
-	STAGE_DIES_AT_ONCE,
-	STAGE_DIES_AFTER_IDENT,
-	STAGE_DIES_IN_KEX, /* after the first packet that it gets */
-	STAGE_DIES_AFTER_KEX,
-	STAGE_DIES_AT_SERVICE,
-	STAGE_DIES_AT_NONE,
-};
-
-/* How a node behaves; set it before it is placed. */
-struct stage_manner {
-	enum stage_death death;
-	bool has_wrong_key;
-	bool has_wrong_signature;
-	bool is_mute; /* connected, and says nothing */
-	bool is_open; /* "none" lets everybody in */
-	const char *garbage; /* is what it sends instead of SSH */
-	const char *banner; /* before its answer to "none" */
-	const char *methods; /* NULL: publickey,password,keyboard-interactive */
-};
-
-struct stage_node {
-	struct stage_peer peer;
-	struct stage_manner manner;
-	char name[16];
-	uint32_t attempt; /* that it was placed for */
-};
 
 /* The test's end of a link. */
 struct stage_end {
@@ -123,8 +79,6 @@ void stage_connect(struct stage *s);
 void stage_say(struct stage *s, struct stage_peer *from, struct span payload);
 /* The same with one byte. */
 void stage_say_type(struct stage *s, struct stage_peer *from, uint8_t type);
-/* The next payload that came.  False: none.  Borrowed until the next call. */
-bool stage_next(struct stage_peer *p, struct span *out);
 void stage_close(struct stage *s, struct stage_peer *p);
 /* The client goes, and nothing is left of it. */
 void stage_leave(struct stage *s);

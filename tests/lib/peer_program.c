@@ -4,6 +4,7 @@
 #include "tests/lib/peer_program.h"
 
 #include "common/ssh/keyfile.h"
+#include "tests/lib/scratch.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -38,8 +39,7 @@ must(bool ok, const char *what)
 void
 peer_folder_make(struct peer_folder *f)
 {
-	(void)snprintf(f->path, sizeof(f->path), "/tmp/sshbroker-test.XXXXXX");
-	must(mkdtemp(f->path) != NULL, "mkdtemp");
+	scratch_make_folder(f->path, sizeof(f->path));
 	must(chmod(f->path, 0755) == 0, "chmod");
 }
 

@@ -2,6 +2,7 @@
  * The test's ends of the links of a relay process on a bench.
  */
 #include "common/ssh/wire.h"
+#include "tests/lib/exchange.h"
 #include "tests/lib/relay_rig_impl.h"
 
 #include <stdio.h>
@@ -12,25 +13,28 @@ static void
 answer_kex_sign(struct rig *r, struct span body)
 {
 	struct msg_kex_sign m;
+	const struct privkey *key = rig_key(RIG_KEY_BROKER);
 	struct msg_kex_signed answer;
+	struct transport_exchange x;
 	struct buf signature = {0}, b = {0};
 	char alg[KEXINIT_NAME_SIZE];
 
 	rig_must(message_decode(msg_kex_sign_fields, body, &m) == OK, "reading KEX_SIGN");
 	(void)snprintf(alg, sizeof(alg), "%.*s", (int)m.host_key_alg.len,
 		(const char *)m.host_key_alg.ptr);
-	rig_sign_exchange(kex_by_name(m.method), alg,
-		(struct kex_transcript){.client_ident = m.client_ident,
+	x = (struct transport_exchange){.method = kex_by_name(m.method),
+		.host_key_alg = alg,
+		.transcript = {.client_ident = m.client_ident,
 			.server_ident = m.server_ident,
 			.client_kexinit = m.client_kexinit,
 			.server_kexinit = m.server_kexinit,
 			.client_public = m.client_public,
 			.server_public = m.server_public,
-			.secret = m.secret},
-		RIG_KEY_BROKER, &signature);
+			.secret = m.secret}};
+	rig_must(exchange_sign(&x, key, key, &signature) == OK, "signing");
 	answer = (struct msg_kex_signed){.conn = m.conn,
 		.request = m.request,
-		.host_key = pubkey_blob(privkey_public(rig_key(RIG_KEY_BROKER))),
+		.host_key = pubkey_blob(privkey_public(key)),
 		.signature = buf_span(&signature)};
 	rig_must(message_encode(msg_kex_signed_fields, &answer, &b) == OK, "writing KEX_SIGNED");
 	rig_must(ipc_send(r->keyholder.ipc, MSG_KEX_SIGNED, buf_span(&b), NULL, 0) == OK,

@@ -4,6 +4,7 @@
 #include "tests/lib/rig_peer.h"
 
 #include "common/ssh/wire.h"
+#include "tests/lib/exchange.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,28 +40,9 @@ rig_key(enum rig_key which)
 /* --- signatures --- */
 
 void
-rig_sign_exchange(enum kex_method method, const char *alg, struct kex_transcript transcript,
-	enum rig_key key, struct buf *signature)
-{
-	struct kex_hash hash;
-
-	transcript.host_key = pubkey_blob(privkey_public(rig_key(key)));
-	rig_must(kex_exchange_hash(method, &transcript, &hash) == OK, "hashing an exchange");
-	rig_must(privkey_sign(rig_key(key), span_str(alg), span_of(hash.bytes, hash.len),
-			 signature) == OK,
-		"signing");
-}
-
-void
 rig_sign_for(struct transport *t, const struct transport_exchange *x, enum rig_key key)
 {
-	struct buf signature = {0};
-
-	rig_sign_exchange(x->method, x->host_key_alg, x->transcript, key, &signature);
-	rig_must(transport_signed(
-			 t, pubkey_blob(privkey_public(rig_key(key))), buf_span(&signature)) == OK,
-		"taking a signature");
-	buf_clear(&signature);
+	rig_must(exchange_answer(t, x, rig_key(key), rig_key(key)) == OK, "answering an exchange");
 }
 
 /* --- peers --- */

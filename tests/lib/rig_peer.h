@@ -44,9 +44,6 @@ struct rig_peer {
 
 /* The same key each time.  Static. */
 const struct privkey *rig_key(enum rig_key which);
-/* Append a signature over an exchange by that key, whose blob is filled in. */
-void rig_sign_exchange(enum kex_method method, const char *alg, struct kex_transcript transcript,
-	enum rig_key key, struct buf *signature);
 /* Answer TRANSPORT_EVENT_SIGN. */
 void rig_sign_for(struct transport *t, const struct transport_exchange *x, enum rig_key key);
 /* End the test unless ok. */

@@ -19,14 +19,19 @@ give_up(const char *what)
 }
 
 void
-scratch_init(struct scratch *s)
+scratch_make_folder(char *path, size_t size)
 {
 	const char *tmp = getenv("TMPDIR");
+	int n = snprintf(path, size, "%s/sshbroker-test-XXXXXX", tmp != NULL ? tmp : "/tmp");
 
-	(void)snprintf(
-		s->dir, sizeof(s->dir), "%s/sshbroker-test-XXXXXX", tmp != NULL ? tmp : "/tmp");
-	if (mkdtemp(s->dir) == NULL)
+	if (n < 0 || (size_t)n >= size || mkdtemp(path) == NULL)
 		give_up("mkdtemp");
+}
+
+void
+scratch_init(struct scratch *s)
+{
+	scratch_make_folder(s->dir, sizeof(s->dir));
 }
 
 static int

@@ -14,7 +14,8 @@ struct scratch {
 	char dir[SCRATCH_PATH_SIZE];
 };
 
-/* What fails here aborts the test. */
+/* Make a folder where TMPDIR says; the caller removes it.  What fails here and below aborts the test. */
+void scratch_make_folder(char *path, size_t size);
 void scratch_init(struct scratch *s);
 /* Removes the folder with all that is in it. */
 void scratch_clear(struct scratch *s);

@@ -1,13 +1,13 @@
 /*
  * A leg on a socket, and one channel.
  */
-#include "tests/lib/ssh_talk.h"
+#include "tests/lib/exchange.h"
+#include "tests/lib/ssh_talk_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/rand.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -15,201 +15,14 @@
 #include <unistd.h>
 
 #define TALK_MS 60000
-#define OWN_WINDOW ((uint32_t)256 * 1024)
-#define OWN_PACKET_MAX 32768
 #define OUT_MARK ((size_t)512 * 1024)
 #define READ_SIZE ((size_t)64 * 1024)
-
-PRINTF_LIKE(2, 3)
-static void
-fail(struct talk *k, const char *format, ...)
-{
-	va_list args;
-
-	if (k->failure[0] != '\0')
-		return;
-	va_start(args, format);
-	(void)vsnprintf(k->failure, sizeof(k->failure), format, args);
-	va_end(args);
-}
-
-static bool
-has_failed(const struct talk *k)
-{
-	return k->failure[0] != '\0';
-}
-
-static void
-check(struct talk *k, enum err e, const char *what)
-{
-	if (e != OK)
-		fail(k, "%s: %s (%s)", what, err_text(e), transport_failure(k->t)->text);
-}
-
-/* Send what b holds and empty it; put is the result of filling it. */
-static void
-send_buf(struct talk *k, enum err put, struct buf *b)
-{
-	check(k, put, "writing a message");
-	if (put == OK)
-		check(k, transport_send(k->t, buf_span(b)), "sending");
-	buf_clear(b);
-}
-
-static void
-send_number(struct talk *k, uint8_t type, uint32_t channel)
-{
-	struct buf b = {0};
-	enum err e = wire_put_u8(&b, type);
-
-	if (e == OK)
-		e = wire_put_u32(&b, channel);
-	send_buf(k, e, &b);
-}
-
-static void
-send_name(struct talk *k, uint8_t type, const char *name)
-{
-	struct buf b = {0};
-	enum err e = wire_put_u8(&b, type);
-
-	if (e == OK)
-		e = wire_put_cstring(&b, name);
-	send_buf(k, e, &b);
-}
-
-static void
-send_type(struct talk *k, uint8_t type)
-{
-	check(k, transport_send(k->t, span_of(&type, 1)), "sending");
-}
 
 /* The byte at this place of the endless test data. */
 static uint8_t
 number_at(size_t i)
 {
 	return (uint8_t)(i * 2654435761u >> 13);
-}
-
-static enum err
-put_publickey(struct talk *k, struct buf *b)
-{
-	const char *alg = key_default_sigalg(pubkey_type(privkey_public(k->user_key)));
-	enum err e = wire_put_u8(b, SSH_MSG_USERAUTH_REQUEST);
-
-	if (e == OK)
-		e = wire_put_cstring(b, k->user);
-	if (e == OK)
-		e = wire_put_cstring(b, "ssh-connection");
-	if (e == OK)
-		e = wire_put_cstring(b, "publickey");
-	if (e == OK)
-		e = wire_put_bool(b, true);
-	if (e == OK)
-		e = wire_put_cstring(b, alg);
-	if (e == OK)
-		e = wire_put_string(b, pubkey_blob(privkey_public(k->user_key)));
-	return e;
-}
-
-static void
-send_login(struct talk *k)
-{
-	const char *alg = key_default_sigalg(pubkey_type(privkey_public(k->user_key)));
-	struct buf b = {0}, data = {0}, signature = {0};
-	enum err e = put_publickey(k, &b);
-
-	if (e == OK)
-		e = wire_put_string(&data, transport_session_id(k->t));
-	if (e == OK)
-		e = wire_put_bytes(&data, buf_span(&b));
-	if (e == OK)
-		e = privkey_sign(k->user_key, span_str(alg), buf_span(&data), &signature);
-	if (e == OK)
-		e = wire_put_string(&b, buf_span(&signature));
-	send_buf(k, e, &b);
-	buf_clear(&data);
-	buf_clear(&signature);
-}
-
-static void
-send_channel_open(struct talk *k)
-{
-	struct buf b = {0};
-	enum err e = wire_put_u8(&b, SSH_MSG_CHANNEL_OPEN);
-
-	if (e == OK)
-		e = wire_put_cstring(&b, "session");
-	if (e == OK)
-		e = wire_put_u32(&b, 0);
-	if (e == OK)
-		e = wire_put_u32(&b, OWN_WINDOW);
-	if (e == OK)
-		e = wire_put_u32(&b, OWN_PACKET_MAX);
-	send_buf(k, e, &b);
-}
-
-static void
-send_confirmation(struct talk *k)
-{
-	struct buf b = {0};
-	enum err e = wire_put_u8(&b, SSH_MSG_CHANNEL_OPEN_CONFIRMATION);
-
-	if (e == OK)
-		e = wire_put_u32(&b, k->peer_channel);
-	if (e == OK)
-		e = wire_put_u32(&b, 0);
-	if (e == OK)
-		e = wire_put_u32(&b, OWN_WINDOW);
-	if (e == OK)
-		e = wire_put_u32(&b, OWN_PACKET_MAX);
-	send_buf(k, e, &b);
-}
-
-/* exec "cat", or the exit-status of our own one. */
-static void
-send_request(struct talk *k, bool is_exec)
-{
-	struct buf b = {0};
-	enum err e = wire_put_u8(&b, SSH_MSG_CHANNEL_REQUEST);
-
-	if (e == OK)
-		e = wire_put_u32(&b, k->peer_channel);
-	if (e == OK)
-		e = wire_put_cstring(&b, is_exec ? "exec" : "exit-status");
-	if (e == OK)
-		e = wire_put_bool(&b, is_exec);
-	if (e == OK)
-		e = is_exec ? wire_put_cstring(&b, "cat") : wire_put_u32(&b, 0);
-	send_buf(k, e, &b);
-}
-
-static void
-send_window(struct talk *k, uint32_t n)
-{
-	struct buf b = {0};
-	enum err e = wire_put_u8(&b, SSH_MSG_CHANNEL_WINDOW_ADJUST);
-
-	if (e == OK)
-		e = wire_put_u32(&b, k->peer_channel);
-	if (e == OK)
-		e = wire_put_u32(&b, n);
-	send_buf(k, e, &b);
-}
-
-static void
-send_data(struct talk *k, struct span data)
-{
-	struct buf b = {0};
-	enum err e = wire_put_u8(&b, SSH_MSG_CHANNEL_DATA);
-
-	if (e == OK)
-		e = wire_put_u32(&b, k->peer_channel);
-	if (e == OK)
-		e = wire_put_string(&b, data);
-	send_buf(k, e, &b);
-	k->peer_window -= (uint32_t)data.len;
-	k->n_sent += data.len;
 }
 
 static void
@@ -221,7 +34,7 @@ rekey_when_due(struct talk *k)
 		return;
 	if (transport_rekey_is_due(k->t) ||
 		(k->rekey_every != 0 && n >= k->rekeyed_at + k->rekey_every)) {
-		check(k, transport_rekey(k->t), "rekeying");
+		talk_check(k, transport_rekey(k->t), "rekeying");
 		k->rekeyed_at = n;
 	}
 }
@@ -238,14 +51,14 @@ room(const struct talk *k)
 static bool
 may_send(const struct talk *k)
 {
-	return k->is_running && !k->said_eof && !has_failed(k) && room(k) > 0 &&
+	return k->is_running && !k->said_eof && !talk_has_failed(k) && room(k) > 0 &&
 		transport_out(k->t)->len < OUT_MARK && transport_n_waiting(k->t) < OUT_MARK;
 }
 
 static void
 say_eof(struct talk *k)
 {
-	send_number(k, SSH_MSG_CHANNEL_EOF, k->peer_channel);
+	talk_send_number(k, SSH_MSG_CHANNEL_EOF, k->peer_channel);
 	k->said_eof = true;
 }
 
@@ -254,7 +67,7 @@ say_close(struct talk *k)
 {
 	if (k->said_close)
 		return;
-	send_number(k, SSH_MSG_CHANNEL_CLOSE, k->peer_channel);
+	talk_send_number(k, SSH_MSG_CHANNEL_CLOSE, k->peer_channel);
 	k->said_close = true;
 }
 
@@ -270,7 +83,7 @@ client_push(struct talk *k)
 			n = room(k);
 		for (size_t i = 0; i < n; i++)
 			data[i] = number_at(k->n_sent + i);
-		send_data(k, span_of(data, n));
+		talk_send_data(k, span_of(data, n));
 		rekey_when_due(k);
 	}
 	if (k->is_running && !k->said_eof && k->n_sent == k->n_bytes)
@@ -283,14 +96,14 @@ server_push(struct talk *k)
 	while (may_send(k) && k->pending.len > 0) {
 		size_t n = k->pending.len < room(k) ? k->pending.len : room(k);
 
-		send_data(k, span_of(buf_span(&k->pending).ptr, n));
+		talk_send_data(k, span_of(buf_span(&k->pending).ptr, n));
 		buf_consume(&k->pending, n);
-		send_window(k, (uint32_t)n);
+		talk_send_window(k, (uint32_t)n);
 		rekey_when_due(k);
 	}
 	if (k->is_running && k->got_eof && !k->said_eof && k->pending.len == 0) {
 		say_eof(k);
-		send_request(k, false);
+		talk_send_request(k, false);
 		say_close(k);
 	}
 }
@@ -299,16 +112,16 @@ static void
 on_data(struct talk *k, struct span data)
 {
 	if (k->config.role == TRANSPORT_SERVER) {
-		check(k, buf_append_span(&k->pending, data), "keeping data");
+		talk_check(k, buf_append_span(&k->pending, data), "keeping data");
 		k->n_echoed += data.len;
 		return;
 	}
 	for (size_t i = 0; i < data.len; i++) {
 		if (data.ptr[i] != number_at(k->n_echoed + i))
-			fail(k, "byte %zu came back changed", k->n_echoed + i);
+			talk_fail(k, "byte %zu came back changed", k->n_echoed + i);
 	}
 	k->n_echoed += data.len;
-	send_window(k, (uint32_t)data.len);
+	talk_send_window(k, (uint32_t)data.len);
 }
 
 /* What a shell says there helps to understand a failure. */
@@ -319,11 +132,11 @@ on_stderr(struct talk *k, struct wire_reader *r)
 	uint32_t kind;
 
 	if (wire_get_u32(r, &kind) != OK || wire_get_string(r, &text) != OK) {
-		fail(k, "malformed extended data");
+		talk_fail(k, "malformed extended data");
 		return;
 	}
 	(void)fprintf(stderr, "the peer's stderr: %.*s\n", (int)text.len, (const char *)text.ptr);
-	send_window(k, (uint32_t)text.len);
+	talk_send_window(k, (uint32_t)text.len);
 }
 
 static void
@@ -333,7 +146,7 @@ on_close(struct talk *k)
 	k->is_running = false;
 	k->is_done = k->config.role == TRANSPORT_SERVER || k->n_echoed == k->n_bytes;
 	if (!k->is_done)
-		fail(k, "closed after %zu of %zu bytes", k->n_echoed, k->n_bytes);
+		talk_fail(k, "closed after %zu of %zu bytes", k->n_echoed, k->n_bytes);
 }
 
 static void
@@ -343,13 +156,13 @@ on_channel_request(struct talk *k, struct wire_reader *r)
 	bool want_reply;
 
 	if (wire_get_string(r, &name) != OK || wire_get_bool(r, &want_reply) != OK) {
-		fail(k, "malformed channel request");
+		talk_fail(k, "malformed channel request");
 		return;
 	}
 	if (span_is(name, "exec"))
 		k->is_running = true;
 	if (want_reply)
-		send_number(k,
+		talk_send_number(k,
 			span_is(name, "exec") ? SSH_MSG_CHANNEL_SUCCESS : SSH_MSG_CHANNEL_FAILURE,
 			k->peer_channel);
 }
@@ -361,9 +174,9 @@ on_global_request(struct talk *k, struct wire_reader *r)
 	bool want_reply;
 
 	if (wire_get_string(r, &name) != OK || wire_get_bool(r, &want_reply) != OK)
-		fail(k, "malformed global request");
+		talk_fail(k, "malformed global request");
 	else if (want_reply)
-		send_type(k, SSH_MSG_REQUEST_FAILURE);
+		talk_send_type(k, SSH_MSG_REQUEST_FAILURE);
 }
 
 static void
@@ -374,9 +187,9 @@ on_channel_open(struct talk *k, struct wire_reader *r)
 	if (wire_get_string(r, &name) != OK || wire_get_u32(r, &k->peer_channel) != OK ||
 		wire_get_u32(r, &k->peer_window) != OK ||
 		wire_get_u32(r, &k->peer_packet_max) != OK)
-		fail(k, "malformed channel open");
+		talk_fail(k, "malformed channel open");
 	else
-		send_confirmation(k);
+		talk_send_confirmation(k);
 }
 
 static void
@@ -384,9 +197,9 @@ on_confirmation(struct talk *k, struct wire_reader *r)
 {
 	if (wire_get_u32(r, &k->peer_channel) != OK || wire_get_u32(r, &k->peer_window) != OK ||
 		wire_get_u32(r, &k->peer_packet_max) != OK)
-		fail(k, "malformed confirmation");
+		talk_fail(k, "malformed confirmation");
 	else
-		send_request(k, true);
+		talk_send_request(k, true);
 }
 
 static void
@@ -397,7 +210,7 @@ on_window_adjust(struct talk *k, struct wire_reader *r)
 	if (wire_get_u32(r, &n) == OK)
 		k->peer_window += n;
 	else
-		fail(k, "malformed window adjust");
+		talk_fail(k, "malformed window adjust");
 }
 
 /* The messages of RFC 4254; r stands behind the channel number where there is one. */
@@ -408,7 +221,7 @@ on_connection(struct talk *k, uint8_t type, struct wire_reader *r)
 	uint32_t channel;
 
 	if (type > SSH_MSG_CHANNEL_OPEN && wire_get_u32(r, &channel) != OK) {
-		fail(k, "malformed message of type %u", type);
+		talk_fail(k, "malformed message of type %u", type);
 		return;
 	}
 	switch (type) {
@@ -444,7 +257,7 @@ on_connection(struct talk *k, uint8_t type, struct wire_reader *r)
 		on_close(k);
 		break;
 	default:
-		fail(k, "message of type %u", type);
+		talk_fail(k, "message of type %u", type);
 	}
 }
 
@@ -454,23 +267,23 @@ on_packet(struct talk *k, struct span payload)
 	struct wire_reader r = wire_reader_of(payload);
 	uint8_t type = 0;
 
-	check(k, wire_get_u8(&r, &type), "reading a type");
+	talk_check(k, wire_get_u8(&r, &type), "reading a type");
 	switch (type) {
 	case SSH_MSG_SERVICE_REQUEST:
-		send_name(k, SSH_MSG_SERVICE_ACCEPT, "ssh-userauth");
+		talk_send_name(k, SSH_MSG_SERVICE_ACCEPT, "ssh-userauth");
 		transport_set_phase(k->t, TRANSPORT_PHASE_AUTH);
 		break;
 	case SSH_MSG_SERVICE_ACCEPT:
 		transport_set_phase(k->t, TRANSPORT_PHASE_AUTH);
-		send_login(k);
+		talk_send_login(k);
 		break;
 	case SSH_MSG_USERAUTH_REQUEST:
-		send_type(k, SSH_MSG_USERAUTH_SUCCESS);
+		talk_send_type(k, SSH_MSG_USERAUTH_SUCCESS);
 		transport_set_phase(k->t, TRANSPORT_PHASE_CONNECTION);
 		break;
 	case SSH_MSG_USERAUTH_SUCCESS:
 		transport_set_phase(k->t, TRANSPORT_PHASE_CONNECTION);
-		send_channel_open(k);
+		talk_send_channel_open(k);
 		break;
 	case SSH_MSG_USERAUTH_BANNER:
 	case SSH_MSG_PING:
@@ -483,21 +296,7 @@ on_packet(struct talk *k, struct span payload)
 static void
 sign(struct talk *k, const struct transport_exchange *x)
 {
-	struct span blob = pubkey_blob(privkey_public(k->host_key));
-	struct kex_transcript transcript = x->transcript;
-	struct buf signature = {0};
-	struct kex_hash hash;
-	enum err e;
-
-	transcript.host_key = blob;
-	e = kex_exchange_hash(x->method, &transcript, &hash);
-	if (e == OK)
-		e = privkey_sign(k->host_key, span_str(x->host_key_alg),
-			span_of(hash.bytes, hash.len), &signature);
-	if (e == OK)
-		e = transport_signed(k->t, blob, buf_span(&signature));
-	check(k, e, "signing");
-	buf_clear(&signature);
+	talk_check(k, exchange_answer(k->t, x, k->host_key, k->host_key), "signing");
 }
 
 static void
@@ -512,17 +311,17 @@ on_event(struct talk *k, const struct transport_event *event)
 		break;
 	case TRANSPORT_EVENT_KEYS:
 		if (k->n_keys++ == 0 && k->config.role == TRANSPORT_CLIENT)
-			send_name(k, SSH_MSG_SERVICE_REQUEST, "ssh-userauth");
+			talk_send_name(k, SSH_MSG_SERVICE_REQUEST, "ssh-userauth");
 		break;
 	case TRANSPORT_EVENT_UNIMPLEMENTED:
-		fail(k, "packet %u was not understood", event->number);
+		talk_fail(k, "packet %u was not understood", event->number);
 		break;
 	case TRANSPORT_EVENT_DISCONNECT:
 		/* ssh does not wait for a key exchange to end when its channel is closed: its own CLOSE may be lost. */
 		if (k->config.role == TRANSPORT_SERVER && k->said_close)
 			k->is_done = true;
 		if (!k->is_done)
-			fail(k, "disconnected: %u %.*s", event->number, (int)event->text.len,
+			talk_fail(k, "disconnected: %u %.*s", event->number, (int)event->text.len,
 				(const char *)event->text.ptr);
 		break;
 	case TRANSPORT_EVENT_NONE:
@@ -537,20 +336,20 @@ take(struct talk *k)
 	enum err e = OK;
 	size_t used;
 
-	while (e == OK && !has_failed(k) && k->in.len > 0) {
+	while (e == OK && !talk_has_failed(k) && k->in.len > 0) {
 		e = transport_step(k->t, k->in.data + k->in.head, k->in.len, &used, &event);
 		if (e == OK) {
 			on_event(k, &event);
 			buf_consume(&k->in, used);
 		} else if (e != ERR_AGAIN && !(e == ERR_CLOSED && k->is_done)) {
-			check(k, e, "receiving");
+			talk_check(k, e, "receiving");
 		}
 	}
 	if (k->config.role == TRANSPORT_CLIENT)
 		client_push(k);
 	else
 		server_push(k);
-	if (!has_failed(k))
+	if (!talk_has_failed(k))
 		rekey_when_due(k);
 }
 
@@ -564,10 +363,11 @@ read_some(struct talk *k)
 		return true;
 	if (n <= 0) {
 		if (!k->is_done)
-			fail(k, "the peer is gone: %s", n < 0 ? strerror(errno) : "end of stream");
+			talk_fail(k, "the peer is gone: %s",
+				n < 0 ? strerror(errno) : "end of stream");
 		return false;
 	}
-	check(k, buf_append(&k->in, bytes, (size_t)n), "keeping bytes");
+	talk_check(k, buf_append(&k->in, bytes, (size_t)n), "keeping bytes");
 	take(k);
 	return true;
 }
@@ -582,7 +382,7 @@ write_some(struct talk *k)
 		buf_consume(out, (size_t)n);
 	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		if (!k->is_done)
-			fail(k, "writing: %s", strerror(errno));
+			talk_fail(k, "writing: %s", strerror(errno));
 		return false;
 	}
 	take(k);
@@ -606,11 +406,11 @@ begin(struct talk *k)
 	buf_init(&k->in, (size_t)8 << 20);
 	buf_init(&k->pending, (size_t)8 << 20);
 	if (fcntl(k->fd, F_SETFL, O_NONBLOCK) != 0) {
-		fail(k, "fcntl: %s", strerror(errno));
+		talk_fail(k, "fcntl: %s", strerror(errno));
 		return false;
 	}
-	check(k, transport_new(&k->config, &k->t), "transport_new");
-	return !has_failed(k);
+	talk_check(k, transport_new(&k->config, &k->t), "transport_new");
+	return !talk_has_failed(k);
 }
 
 static long
@@ -632,7 +432,7 @@ say_goodbye(struct talk *k)
 		transport_disconnect(k->t, SSH_DISCONNECT_BY_APPLICATION, "done");
 	if (out->len > 0 && send(k->fd, buf_span(out).ptr, out->len, MSG_NOSIGNAL) < 0 &&
 		!k->is_done)
-		fail(k, "writing: %s", strerror(errno));
+		talk_fail(k, "writing: %s", strerror(errno));
 }
 
 bool
@@ -641,13 +441,13 @@ talk_run(struct talk *k)
 	long until = now_ms() + TALK_MS;
 	bool goes_on = begin(k);
 
-	while (goes_on && !has_failed(k) && !(k->is_done && transport_out(k->t)->len == 0)) {
+	while (goes_on && !talk_has_failed(k) && !(k->is_done && transport_out(k->t)->len == 0)) {
 		struct pollfd p = {.fd = k->fd, .events = POLLIN};
 
 		if (transport_out(k->t)->len > 0)
 			p.events |= POLLOUT;
 		if (now_ms() >= until || poll(&p, 1, (int)(until - now_ms())) < 0)
-			fail(k, "no end after %d ms", TALK_MS);
+			talk_fail(k, "no end after %d ms", TALK_MS);
 		else if ((p.revents & POLLOUT) != 0)
 			goes_on = write_some(k);
 		if (goes_on && (p.revents & (POLLIN | POLLHUP | POLLERR)) != 0)
@@ -655,7 +455,7 @@ talk_run(struct talk *k)
 	}
 	if (k->t != NULL)
 		say_goodbye(k);
-	return k->is_done && !has_failed(k);
+	return k->is_done && !talk_has_failed(k);
 }
 
 void

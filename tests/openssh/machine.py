@@ -68,7 +68,7 @@ class Node(Sshd):
                    "session required pam_permit.so\n")
         for name in ("bin", "obj"):
             (self.folder / name).mkdir(mode=0o755)
-        for name in ("ssh", "sshd"):
+        for name in ("init", "ssh", "sshd"):
             shutil.copy(HERE / f"{name}_program", self.folder / "bin" / name)
         for name in PROGRAMS:
             (self.folder / "obj" / name).symlink_to(table.REGRESS / name)
@@ -274,7 +274,7 @@ def environment(via):
 def run_script(node, name, limit, via):
     """Its status; what it says goes to our standard output."""
     argv = node.enter_as_user("env", "-i", *(f"{k}={v}" for k, v in environment(via).items()),
-                              "sh", "-c", f"cd {OBJ} && exec timeout -k 5 {limit} sh {table.REGRESS}/test-exec.sh {OBJ} "
+                              f"{NODE}/bin/init", "sh", "-c", f"cd {OBJ} && exec timeout -k 5 {limit} sh {table.REGRESS}/test-exec.sh {OBJ} "
                               f"{table.REGRESS}/{name}.sh 2>&1")
     with open("/dev/zero", "rb") as zero:  # as Debian runs them: some clients end their session at the end of input
         return subprocess.run(argv, stdin=zero).returncode

@@ -3,7 +3,8 @@ import os
 
 import pytest
 
-from lib import proc
+from lib import features, proc
+from lib.library import KEY_KINDS
 from lib.pool import Pool
 from lib.sshd import Sshd
 
@@ -28,12 +29,45 @@ X11Forwarding yes
 Match User *-alive
 ClientAliveInterval 1
 ClientAliveCountMax 1
+Match User *-keyword
+AuthenticationMethods publickey,password
+Match User *-keyquestion
+AuthenticationMethods publickey,keyboard-interactive
+Match User *-either
+AuthenticationMethods password publickey
+Match User *-twokeys
+AuthenticationMethods publickey,publickey
+Match User *-one
+MaxAuthTries 1
+Match User *-few
+MaxAuthTries 3
+Match User *-many
+MaxAuthTries 30
+Match User *-hostbased
+HostbasedAuthentication yes
+AuthenticationMethods hostbased
+Match User *-banner
+Banner /etc/ssh/banner
+Match User *-nobanner
+Banner /etc/ssh/banner-empty
 """
+
+
+def pytest_addoption(parser):
+    parser.addoption("--features", metavar="FILE", help="write there which features were proved, with which clients")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.user_properties.append(("features", features.of(item)))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     """Workers of xdist need a folder; pytest's own stays in /tmp."""
+    config.addinivalue_line("markers", features.MARKER)
+    if config.option.features and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(features.Collector(config.option.features))
     if not config.option.basetemp and not hasattr(config, "workerinput"):
         folder = proc.make_temp()
         config.option.basetemp = folder / "pytest"
@@ -130,6 +164,15 @@ def third_host(temp):
     host = Sshd(temp / "third", "third").start()
     yield host
     host.stop()
+
+
+@pytest.fixture(scope="session")
+def all_keys(temp, broker_only):
+    """A broker with a host key of each kind; the pool, a user there, and the user's key."""
+    pool = Pool(temp / "all-keys", "broker", nodes=1, kinds=KEY_KINDS)
+    user = pool.user()
+    yield pool, user, pool.key(user)
+    pool.stop()
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ def test_every_view_is_readable(pool, what):
     session.finish()
 
 
+@pytest.mark.feature("Connection: its end is clean")
 def test_each_connection_ends_with_one_line(pool):
     client = pool.client()
     client.out("echo in")

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from lib.features import word
+
 CHACHA, GCM128, GCM256 = "chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com"
 SHA256, SHA512 = "hmac-sha2-256", "hmac-sha2-512"
 ETM256, ETM512 = "hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"
@@ -41,12 +43,14 @@ def through_cat(client, *words):
     return done.stderr.decode().replace("\r", "")
 
 
+@pytest.mark.feature("Algorithms: {kex}")
 @pytest.mark.parametrize("kex", KEXES)
 def test_each_key_exchange_of_a_client(client, kex):
     words = through_cat(client, SMALL, f"-oKexAlgorithms={kex}")
     assert words.count(f"kex: algorithm: {kex}\n") >= 4
 
 
+@pytest.mark.feature("Algorithms: {suite}")
 @pytest.mark.parametrize("suite", SUITES, ids=named)
 def test_each_cipher_and_mac_of_a_client(client, suite):
     words = through_cat(client, SMALL, *(f"-o{o}" for o in options(*suite)))
@@ -70,6 +74,7 @@ def test_each_layout_under_compression_while_keys_change(brokered, suite):
     assert pool.nodes[0].log_since().count("SSH2_MSG_NEWKEYS received") >= 8
 
 
+@pytest.mark.feature("Nodes: {kex}", "Nodes: {node}")
 @pytest.mark.parametrize("node,kex", zip(LAYOUTS, (KEXES[0], KEXES[2], GROUP14, GROUP16, KEXES[4], GROUP14)),
                          ids=lambda x: named(x) if isinstance(x, tuple) else x)
 def test_a_node_of_one_layout_and_clients_of_each(brokered, node, kex):
@@ -82,6 +87,7 @@ def test_a_node_of_one_layout_and_clients_of_each(brokered, node, kex):
         assert pool.nodes[0].log_since(offset).count(says(node)) >= 4
 
 
+@pytest.mark.feature(*(f"Nodes: {word(s)}" for s in SUITES[1:]))
 def test_the_node_is_asked_first_for_what_the_client_has(brokered):
     """So that packets are re-encrypted where they stand; both sides have all algorithms."""
     pool = brokered(nodes=1)

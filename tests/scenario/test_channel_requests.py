@@ -68,6 +68,7 @@ def until_closed(client, n=1):
     return replies, data, rest
 
 
+@pytest.mark.feature("Sessions: unknown requests, and the order of replies", client="raw")
 def test_replies_keep_their_order_when_all_is_asked_at_once(both):
     """Known and unknown requests, with and without replies, of two channels and of none."""
     def talk(client):
@@ -102,6 +103,7 @@ def test_replies_keep_their_order_when_all_is_asked_at_once(both):
     assert ends == [[request(0, "exit-status", False, 4)], [request(1, "exit-status", False, 3)]]
 
 
+@pytest.mark.feature("Sessions: signals to a command", client="raw")
 def test_signals_arrive_and_what_they_do_is_told(both):
     def talk(client):
         channel = client.open_session()
@@ -116,6 +118,7 @@ def test_signals_arrive_and_what_they_do_is_told(both):
     assert both(talk) == [request(0, "exit-signal", False, "TERM", False, "", "")]
 
 
+@pytest.mark.feature("Sessions: exit signal", client="raw")
 def test_an_exit_by_a_signal_is_told_with_its_core(both):
     """Whether there is a core is the node's to say."""
     def talk(client):
@@ -126,6 +129,7 @@ def test_an_exit_by_a_signal_is_told_with_its_core(both):
     assert both(talk) in [[request(0, "exit-signal", False, "SEGV", core, "", "")] for core in (False, True)]
 
 
+@pytest.mark.feature("Sessions: half-closed streams, eow@openssh.com", client="raw")
 def test_a_reader_that_ends_is_told(both):
     """eow@openssh.com from the node, while the session goes on."""
     def talk(client):
@@ -139,6 +143,7 @@ def test_a_reader_that_ends_is_told(both):
     assert both(talk) == [request(0, "exit-status", False, 5)]
 
 
+@pytest.mark.feature("Connection: no-more-sessions@openssh.com", client="raw")
 def test_no_more_sessions_means_none(both):
     """The node ends it, in its own words; what was open goes on until then."""
     def talk(client):
@@ -153,6 +158,7 @@ def test_no_more_sessions_means_none(both):
     assert both(talk) == message(raw.DISCONNECT, 2, words, "")
 
 
+@pytest.mark.feature("Connection: no-more-sessions@openssh.com")
 def test_the_stock_client_wants_no_more_sessions(pool, client):
     """Which it asks of an OpenSSH alone."""
     offsets = {n: n.log.stat().st_size for n in pool.nodes}
@@ -161,6 +167,7 @@ def test_the_stock_client_wants_no_more_sessions(pool, client):
     assert "rtype no-more-sessions@openssh.com want_reply 0" in said
 
 
+@pytest.mark.feature("Connection: unknown global requests, and the order of replies", client="raw")
 def test_global_requests_are_answered_in_order(both):
     """Among those that the node answers, some that it does not understand, and one that the broker answers."""
     def talk(client):

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.feature("Algorithms: zlib@openssh.com")
+
 MIB = 1 << 20
 
 

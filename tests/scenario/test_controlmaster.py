@@ -3,7 +3,10 @@ import hashlib
 import random
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 
+
+@pytest.mark.feature("Connection: many channels at once")
 def test_fifty_channels_at_once(client, pool):
     def one(n):
         data = random.Random(n).randbytes(n * 4096)
@@ -15,6 +18,7 @@ def test_fifty_channels_at_once(client, pool):
         assert len(pool.connections_of(client.user)) == 1
 
 
+@pytest.mark.feature("Flow: a channel that nobody reads holds up no other")
 def test_a_slow_channel_does_not_hold_up_the_others(client):
     with client.master():
         stuck = client.popen("cat /dev/zero")
@@ -24,6 +28,7 @@ def test_a_slow_channel_does_not_hold_up_the_others(client):
         stuck.wait()
 
 
+@pytest.mark.feature("Connection: ControlMaster")
 def test_the_connection_outlives_its_channels_until_told(client, pool):
     with client.master() as master:
         assert client.run("kill -KILL $$").returncode != 0
@@ -34,6 +39,7 @@ def test_the_connection_outlives_its_channels_until_told(client, pool):
     pool.wait_user_gone(client.user)
 
 
+@pytest.mark.feature("Connection: ControlMaster")
 def test_sftp_and_a_shell_share_it(client):
     with client.master():
         client.local(["cp", "/etc/passwd", "data"])

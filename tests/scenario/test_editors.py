@@ -97,6 +97,7 @@ def works(window):
         assert all(got.result() == said for got, said in pairs)
 
 
+@pytest.mark.feature("Tools: VS Code Remote")
 def test_vs_code_windows_share_one_server(pool, client):
     first = Window(client)
     assert (first.facts["how"], first.facts["tty"], first.facts["SSH_AUTH_SOCK"]) == ("installed", "not a tty", "")
@@ -118,6 +119,7 @@ def test_vs_code_windows_share_one_server(pool, client):
     pool.wait_user_gone(client.user)
 
 
+@pytest.mark.feature("Tools: VS Code Remote")
 def test_vs_code_comes_back_after_a_cut(pool):
     """One window's line breaks under an open websocket; the other's does not."""
     wire, client = pool.wire(), pool.client()
@@ -151,6 +153,7 @@ exec python3 .cache/JetBrains/RemoteDev/backend.py
 """
 
 
+@pytest.mark.feature("Tools: JetBrains Gateway")
 def test_jetbrains_gateway(pool):
     client = pool.client(options="ServerAliveInterval 1\nServerAliveCountMax 2")
     blob = os.urandom(8 << 20)
@@ -201,6 +204,7 @@ def notebook(pool, client):
     proc.stop(forward)
 
 
+@pytest.mark.feature("Tools: Jupyter through -L")
 def test_a_notebook_through_a_forwarded_port(notebook):
     """A page with what belongs to it, a terminal, kernels, and an upload over a websocket; all of it at once."""
     with ThreadPoolExecutor(16) as many:

@@ -24,6 +24,7 @@ def test_the_client_sees_the_end_of_its_node(own_pool):
     assert b"closed" in p.stderr.read()
 
 
+@pytest.mark.feature("Connection: its end is clean")
 def test_nothing_of_a_killed_client_stays_on_the_node(own_pool):
     client = own_pool.client()
     p = started(client, "echo up; exec cat")
@@ -36,6 +37,7 @@ def test_nothing_of_a_killed_client_stays_on_the_node(own_pool):
     own_pool.wait_user_gone(client.user)
 
 
+@pytest.mark.feature("Connection: its end is clean")
 def test_nothing_stays_when_the_line_is_cut(own_pool):
     wire = own_pool.wire()
     client = own_pool.client(endpoint=wire.endpoint())

@@ -29,6 +29,7 @@ def agent(client, *options):
         proc.stop(p)
 
 
+@pytest.mark.feature("X11, agent, tun: the agent lists its keys and signs")
 def test_its_keys_are_listed_and_sign(client):
     with agent(client):
         expected = client.local(["ssh-add", "-l"], check=True).stdout.decode()
@@ -42,6 +43,7 @@ def test_its_keys_are_listed_and_sign(client):
     assert client.local(check, stdin=TEXT + b"x").returncode != 0
 
 
+@pytest.mark.feature("X11, agent, tun: the agent lists its keys and signs")
 def test_many_ask_it_at_once(client):
     with agent(client):
         done = client.out("for i in $(seq 20); do ssh-add -l & done; wait", "-A")
@@ -49,6 +51,7 @@ def test_many_ask_it_at_once(client):
     assert len(set(done.splitlines())) == 1
 
 
+@pytest.mark.feature("X11, agent, tun: the agent lists its keys and signs")
 def test_it_stays_at_home_unless_asked_for(pool, client):
     with agent(client):
         assert client.out("echo [$SSH_AUTH_SOCK]") == "[]\n"
@@ -80,6 +83,7 @@ def onward(client, endpoint, *options):
         f"-p {endpoint.port} {endpoint.host} hostname"
 
 
+@pytest.mark.feature("X11, agent, tun: keys for some destinations (ssh-add -h)")
 def test_a_key_for_this_destination_logs_in_and_goes_no_further(pool, client, third):
     with agent(client, "-h", named(pool.endpoint())):
         assert client.out("ssh-add -l || true; echo in", "-A") == "The agent has no identities.\nin\n"
@@ -87,12 +91,14 @@ def test_a_key_for_this_destination_logs_in_and_goes_no_further(pool, client, th
         assert (done.returncode, b"Permission denied" in done.stderr) == (255, True)
 
 
+@pytest.mark.feature("X11, agent, tun: keys for some destinations (ssh-add -h)")
 def test_a_key_for_a_way_over_this_destination_goes_that_way(pool, client, third):
     here, there = named(pool.endpoint()), named(third)
     with agent(client, "-h", here, "-h", f"{here}>{there}"):
         assert client.out(onward(client, third), "-A") == "third\n"
 
 
+@pytest.mark.feature("X11, agent, tun: keys for some destinations (ssh-add -h)")
 @pytest.mark.parametrize("is_bound", [True, False])
 def test_a_key_for_a_way_to_this_destination_needs_requests_that_name_it(pool, client, third, is_bound):
     """An agent at the end of a way signs only what names the host key there (publickey-hostbound)."""
@@ -104,6 +110,7 @@ def test_a_key_for_a_way_to_this_destination_needs_requests_that_name_it(pool, c
         ((0, True) if is_bound else (255, False)), done.stderr
 
 
+@pytest.mark.feature("X11, agent, tun: keys for some destinations (ssh-add -h)")
 def test_a_key_for_another_destination_is_not_used(pool, client, third):
     with agent(client, "-h", named(third)):
         done = client.run("echo in", "-oPreferredAuthentications=publickey")

@@ -18,6 +18,7 @@ def forwarded(request, mastered, pool):
         yield t
 
 
+@pytest.mark.feature("Forwarding: {forwarded}", "Forwarding: many at once")
 def test_many_connections_at_once(forwarded):
     """All of them open before the first one speaks; each gets its own answer."""
     def answer(s):
@@ -42,6 +43,7 @@ def test_many_connections_at_once(forwarded):
             a.result()
 
 
+@pytest.mark.feature("Forwarding: {forwarded}", "Forwarding: half-closed")
 @pytest.mark.parametrize("first", ["near", "far"])
 def test_one_direction_ends_and_the_other_goes_on(forwarded, first):
     pair = forwarded.pair()

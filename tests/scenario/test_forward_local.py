@@ -29,6 +29,7 @@ def server():
         served.result()
 
 
+@pytest.mark.feature("Forwarding: -L tcp")
 def test_a_port_without_a_command(client, server):
     port = proc.free_port()
     p = client.popen("", "-N", "-v", "-oExitOnForwardFailure=yes", "-L", f"{port}:127.0.0.1:{server[1]}",
@@ -43,6 +44,7 @@ def test_a_port_without_a_command(client, server):
     proc.stop(p)
 
 
+@pytest.mark.feature("Forwarding: -L tcp")
 def test_many_bytes_both_ways_at_once(mastered, pool):
     data = os.urandom(4 << 20)
     with tunnel(mastered, pool, "-L tcp") as t, ThreadPoolExecutor(4) as many:
@@ -65,6 +67,7 @@ def socks_port(shared_master):
     return port
 
 
+@pytest.mark.feature("Forwarding: -D, SOCKS 4 and 5")
 @pytest.mark.parametrize("dialect", GRANTED)
 def test_socks(socks_port, server, pool, dialect):
     with through_socks(socks_port, dialect, server[1]) as s:
@@ -73,6 +76,7 @@ def test_socks(socks_port, server, pool, dialect):
         assert read_all(s) == DIGEST
 
 
+@pytest.mark.feature("Forwarding: -D, SOCKS 4 and 5")
 def test_socks_to_where_nobody_listens_ends(socks_port, pool):
     """Whether a grant is seen before the end is a matter of the client's timing."""
     said, n = socks4(proc.free_port())[0]
@@ -82,11 +86,13 @@ def test_socks_to_where_nobody_listens_ends(socks_port, pool):
         assert len(read_all(s)) <= n
 
 
+@pytest.mark.feature("Forwarding: -W")
 def test_stdio_to_a_port(client, server):
     done = client.run("", "-W", f"127.0.0.1:{server[1]}", stdin=SPEECH)
     assert (done.returncode, done.stdout) == (0, DIGEST)
 
 
+@pytest.mark.feature("Forwarding: -J to a third host")
 def test_a_jump_to_a_third_host(client, third_host):
     """Another SSH connection within: nothing of it is seen on the way."""
     third_host.add_user(client.user)
@@ -97,6 +103,7 @@ def test_a_jump_to_a_third_host(client, third_host):
     assert (done.returncode, done.stdout.split()[:2]) == (7, [b"third", hashlib.sha256(SPEECH).hexdigest().encode()])
 
 
+@pytest.mark.feature("Forwarding: -L tcp")
 def test_a_cancelled_port_is_closed_and_what_passes_goes_on(mastered, pool):
     with tunnel(mastered, pool, "-L tcp") as t:
         near, far = t.pair()

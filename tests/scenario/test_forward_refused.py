@@ -50,6 +50,7 @@ def replies(client):
     return found
 
 
+@pytest.mark.feature("Forwarding: refused, in the node's words", client="raw")
 @pytest.mark.parametrize("kind", SAID)
 def test_the_reason_is_the_nodes_own(pool, kind):
     user = pool.user(kind=kind)
@@ -66,6 +67,7 @@ def test_the_reason_is_the_nodes_own(pool, kind):
         assert reply == SAID[kind].get(name, by_itself), name
 
 
+@pytest.mark.feature("Forwarding: refused, in the node's words")
 @pytest.mark.parametrize("kind,reason", [
     ("", b"open failed: connect failed: Connection refused"),
     ("narrow", b"open failed: administratively prohibited: open failed")])
@@ -74,6 +76,7 @@ def test_the_stock_client_says_the_reason(pool, kind, reason):
     assert (done.returncode, reason in done.stderr) == (255, True), done.stderr
 
 
+@pytest.mark.feature("Forwarding: refused, in the node's words")
 def test_the_stock_client_ends_where_it_may_not_listen(pool):
     client = pool.client(pool.user(kind="narrow"))
     done = client.run("echo in", "-oExitOnForwardFailure=yes", "-R", "127.0.0.1:0:127.0.0.1:9")

@@ -28,6 +28,7 @@ def speaks(address, server):
             return near.recv(4) == b"here"
 
 
+@pytest.mark.feature("Forwarding: -R port 0, and its end")
 def test_the_port_that_the_node_chose_is_reported_and_cancelled(mastered, server):
     """Each of several requests learns its own."""
     targets = [f"127.0.0.1:0:127.0.0.1:{server.getsockname()[1]}", f"0:127.0.0.1:{server.getsockname()[1]}"]
@@ -40,6 +41,7 @@ def test_the_port_that_the_node_chose_is_reported_and_cancelled(mastered, server
         proc.wait_for(lambda: not accepts(("127.0.0.1", port)), "the port is closed")
 
 
+@pytest.mark.feature("Forwarding: -R port 0, and its end")
 def test_the_port_is_reported_at_login(client, server):
     p = client.popen("", "-N", "-R", f"0:127.0.0.1:{server.getsockname()[1]}", stdin=subprocess.DEVNULL)
     line = p.stderr.readline().decode()
@@ -48,6 +50,7 @@ def test_the_port_is_reported_at_login(client, server):
     proc.stop(p)
 
 
+@pytest.mark.feature("Forwarding: -R, SOCKS from the node")
 def test_socks_from_the_node(mastered, server):
     """-R with nothing but a port: the node's side speaks SOCKS with the client."""
     port = int(ssh(mastered, "forward", "-R", "0").stdout)
@@ -62,12 +65,14 @@ def test_socks_from_the_node(mastered, server):
     ssh(mastered, "cancel", "-R", "0")
 
 
+@pytest.mark.feature("Forwarding: refused, in the node's words")
 def test_a_taken_port_is_refused(mastered, server):
     port = server.getsockname()[1]
     done = ssh(mastered, "forward", "-R", f"127.0.0.1:{port}:127.0.0.1:1")
     assert (done.returncode, b"remote port forwarding failed for listen port %d" % port in done.stderr) == (255, True)
 
 
+@pytest.mark.feature("Forwarding: -R, GatewayPorts as the node says")
 @pytest.mark.parametrize("kind,there", [("", False), ("gateway", True)])
 def test_the_address_is_as_the_node_says(pool, server, kind, there):
     """GatewayPorts: no, and clientspecified."""

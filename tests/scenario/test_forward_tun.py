@@ -54,6 +54,7 @@ def is_reply(packet, number):
     return packet[9:10] == b"\1" and packet[20:21] == b"\0" and packet[24:28] == struct.pack(">HH", 77, number)
 
 
+@pytest.mark.feature("X11, agent, tun: tun, as the node says", client="raw")
 def test_a_granted_tunnel_carries_packets(pool, device):
     unit, user, address = device
     with raw.RawClient(pool.endpoint(), user.name, pool.key(user)) as client:
@@ -78,6 +79,7 @@ def packet_in(payload):
     return raw.Reader(payload[5:]).string()[4:]
 
 
+@pytest.mark.feature("X11, agent, tun: tun, as the node says", client="raw")
 @pytest.mark.parametrize("kind,mode,words", [
     ("", POINT_TO_POINT, "open failed"), ("tun", ETHERNET, "open failed"), ("tun", 3, "open failed")])
 def test_a_tunnel_is_refused_as_the_node_says(pool, kind, mode, words):
@@ -88,6 +90,7 @@ def test_a_tunnel_is_refused_as_the_node_says(pool, kind, mode, words):
         client.open_session()
 
 
+@pytest.mark.feature("X11, agent, tun: tun, as the node says")
 def test_the_stock_client_is_told(pool):
     if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
         pytest.skip("a tunnel needs root and /dev/net/tun")

@@ -5,6 +5,8 @@ import pytest
 
 from lib import proc
 
+pytestmark = pytest.mark.feature("X11, agent, tun: X11")
+
 
 @pytest.fixture(scope="module")
 def display(temp):

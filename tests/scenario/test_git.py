@@ -1,6 +1,10 @@
 """Repositories on a node."""
 import os
 
+import pytest
+
+pytestmark = pytest.mark.feature("Tools: git")
+
 
 def test_push_and_clone(client):
     client.out("git init -q --bare -b main repo.git")

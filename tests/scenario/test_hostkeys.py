@@ -1,11 +1,15 @@
 """The identity that a client sees stays one, and more of it can be learned."""
+import pytest
+
 from lib import keys
+from lib.library import HOST_KEYS
 
 
 def known(client):
     return {" ".join(line.split()[1:3]) for line in (client.folder / "known_hosts").read_text().splitlines()}
 
 
+@pytest.mark.feature("Connection: hostkeys-00, hostkeys-prove-00 (UpdateHostKeys)")
 def test_a_client_learns_the_other_host_keys_and_forgets_old_ones(pool):
     endpoint = pool.endpoint()
     old = keys.public(keys.make_key(pool.folder, "old-host-key", "ecdsa-384"))
@@ -16,6 +20,7 @@ def test_a_client_learns_the_other_host_keys_and_forgets_old_ones(pool):
     assert known(client) == set(endpoint.host_keys)
 
 
+@pytest.mark.feature("Login: a false host key is noticed")
 def test_a_stranger_in_between_is_noticed(pool, client):
     other = pool.client(client.user, client.key,
                         endpoint=pool.endpoint()._replace(host_keys=pool.nodes[1].host_keys))
@@ -32,6 +37,13 @@ def test_each_host_key_algorithm_serves(pool):
     key = pool.key(user)
     for algorithm in algorithms:
         assert pool.client(user, key, options=f"HostKeyAlgorithms {algorithm}").out("echo in") == "in\n"
+
+
+@pytest.mark.feature("Algorithms: host key {name}")
+@pytest.mark.parametrize("name", HOST_KEYS)
+def test_each_kind_of_host_key_serves(all_keys, name):
+    pool, user, key = all_keys
+    assert pool.client(user, key, options=f"HostKeyAlgorithms {name}").out("echo in") == "in\n"
 
 
 def test_each_key_exchange_and_cipher_serves(pool, client):

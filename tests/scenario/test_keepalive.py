@@ -2,11 +2,15 @@
 import signal
 import subprocess
 
+import pytest
+
 from lib import proc
 
 ASKS = ("-oServerAliveInterval=1", "-oServerAliveCountMax=1")
 
 
+@pytest.mark.feature("Connection: signs of life that the client asks for",
+                     "Connection: signs of life that the node asks for")
 def test_each_end_is_answered_by_the_other(pool):
     """Who asks every second and is not answered once ends the connection: a second question shows the answer."""
     asking, asked = pool.client(), pool.client(pool.user(kind="alive"))
@@ -21,6 +25,7 @@ def test_each_end_is_answered_by_the_other(pool):
         proc.stop(p)
 
 
+@pytest.mark.feature("Connection: signs of life that the client asks for")
 def test_a_client_notices_that_nobody_answers(pool):
     wire = pool.wire()
     client = pool.client(endpoint=wire.endpoint())
@@ -33,6 +38,7 @@ def test_a_client_notices_that_nobody_answers(pool):
     pool.wait_user_gone(client.user)
 
 
+@pytest.mark.feature("Connection: signs of life that the node asks for")
 def test_a_node_notices_that_nobody_answers(pool):
     client = pool.client(pool.user(kind="alive"))
     p = client.popen("echo ready; cat")

@@ -13,12 +13,14 @@ def denied(done):
     return done.returncode == 255 and done.stdout == b"" and b"Permission denied" in done.stderr
 
 
+@pytest.mark.feature("Login: by key, {kind}")
 @pytest.mark.parametrize("kind", keys.KINDS)
 def test_a_key_of_each_kind_logs_in(pool, kind):
     user = pool.user()
     assert pool.client(user, pool.key(user, kind)).out("whoami").strip() == user.name
 
 
+@pytest.mark.feature("Login: by key, rsa")
 @pytest.mark.parametrize("algorithm", ["rsa-sha2-256", "rsa-sha2-512"])
 def test_rsa_signs_with_either_hash(pool, algorithm):
     user = pool.user()
@@ -26,6 +28,7 @@ def test_rsa_signs_with_either_hash(pool, algorithm):
     assert client.out("echo in") == "in\n"
 
 
+@pytest.mark.feature("Login: a key that the node does not know is denied")
 def test_a_wrong_key_is_denied(pool, client):
     wrong = keys.make_key(client.folder, "wrong")
     assert denied(pool.client(client.user, wrong, options="PreferredAuthentications publickey").run("echo in"))
@@ -37,6 +40,7 @@ def test_the_second_key_is_tried_after_a_wrong_first(pool, client):
     assert both.out("echo in") == "in\n"
 
 
+@pytest.mark.feature("Login: a key that the node does not know is denied")
 def test_a_removed_key_is_denied_at_once(pool):
     client = pool.client(options="PreferredAuthentications publickey")
     assert client.out("echo in") == "in\n"

@@ -108,7 +108,7 @@ def test_a_certificate_of_ours_with_unreadable_facts_is_denied(node_pool):
     ({"node": "n2"}, "for the node n2"),
     ({"for_user": "somebody"}, "for the user somebody"),
     ({"principal": "USER"}, "principal"),
-    ({"flags": 4}, "not final"),
+    ({"flags": 4}, "not those of such a key"),
     ({"ca": OTHER}, None)])
 def test_a_certificate_that_is_not_for_this_login_is_denied(node_pool, order, words):
     user = node_pool.user()

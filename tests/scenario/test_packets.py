@@ -94,6 +94,7 @@ CHANNEL_MESSAGES = {
 }
 
 
+@pytest.mark.feature("Sessions: each message as it was sent, known or not", client="raw")
 def test_each_message_arrives_as_it_was_sent(pair):
     """In both directions, byte for byte, in order; twice, since what comes first may be treated apart."""
     client, node = pair()
@@ -104,6 +105,7 @@ def test_each_message_arrives_as_it_was_sent(pair):
             assert got == expected, name
 
 
+@pytest.mark.feature("Sessions: unknown requests, and the order of replies", client="raw")
 def test_replies_of_channels_keep_their_order(pair):
     """Two channels, requests with and without replies, answered alternately from both sides."""
     client, node = pair()
@@ -157,6 +159,7 @@ def slow_keyholder(broker):
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.feature("Connection: unknown global requests, and the order of replies", client="raw")
 @pytest.mark.parametrize("is_slow", [False, True])
 def test_replies_of_global_requests_keep_their_order(pair, entrance, via, is_slow):
     """Also where one in the middle is answered by the broker itself, before or after the node, and some want no reply."""
@@ -178,6 +181,7 @@ def test_replies_of_global_requests_keep_their_order(pair, entrance, via, is_slo
     assert got == expected
 
 
+@pytest.mark.feature("Connection: unknown global requests, and the order of replies", client="raw")
 def test_signs_of_life_shift_no_reply(pair, via):
     """The broker's own requests stand among those of both sides; what it asks for itself reaches nobody."""
     client, node = pair()
@@ -199,6 +203,7 @@ def test_signs_of_life_shift_no_reply(pair, via):
         assert leg.take(3) == [message(raw.REQUEST_SUCCESS, f"{mine}{n}") for n in range(3)]
 
 
+@pytest.mark.feature("Connection: UNIMPLEMENTED names the packet", client="raw")
 @pytest.mark.parametrize("sender", [0, 1])
 def test_unimplemented_names_the_packet_that_was_sent(pair, sender, via):
     """Each leg numbers its packets for itself."""
@@ -221,6 +226,7 @@ def test_unimplemented_names_the_packet_that_was_sent(pair, sender, via):
     assert one.take(3) == [message(raw.UNIMPLEMENTED, numbers[n]) for n in (1, 5, 7)]
 
 
+@pytest.mark.feature("Connection: DISCONNECT comes after the data", client="raw")
 @pytest.mark.parametrize("sender", [0, 1])
 def test_a_disconnect_is_carried_over_after_the_data(pair, sender):
     legs = pair()
@@ -231,6 +237,7 @@ def test_a_disconnect_is_carried_over_after_the_data(pair, sender):
     assert other.recv() == message(raw.DISCONNECT, 11, "the reason, in words", "")
 
 
+@pytest.mark.feature("Connection: ping@openssh.com, ObscureKeystrokeTiming", client="raw")
 def test_keystrokes_hide_among_pings(node, pair):
     """ObscureKeystrokeTiming: each tick is a key or a PING; all come to the node, all are answered, in order."""
     node.has_ping = True
@@ -249,6 +256,7 @@ def test_keystrokes_hide_among_pings(node, pair):
     assert client.take(60) == [bytes([raw.PONG]) + t[1:] if t[0] == raw.PING else t for t in ticks]
 
 
+@pytest.mark.feature("Connection: ping@openssh.com, ObscureKeystrokeTiming", client="raw")
 def test_pings_are_answered_for_a_node_that_cannot(pair, via):
     """A client that was told of ping@openssh.com by the broker uses it, whatever the node knows."""
     if via == "direct":
@@ -261,6 +269,7 @@ def test_pings_are_answered_for_a_node_that_cannot(pair, via):
     assert client.extensions[b"ping@openssh.com"] == b"0"
 
 
+@pytest.mark.feature("Connection: hostkeys-00, hostkeys-prove-00 (UpdateHostKeys)", client="raw")
 def test_the_keys_that_are_announced_can_be_proved(pair, entrance, via):
     """The client sees the broker's keys, all of them, and never the node's."""
     if via == "direct":

@@ -27,6 +27,7 @@ def whole_output(terminal):
     return text
 
 
+@pytest.mark.feature("Sessions: terminal modes")
 @pytest.mark.parametrize("modes", [None, odd_modes])
 def test_terminal_modes_equal_those_of_a_direct_login(pool, modes):
     client = pool.client(options="LogLevel ERROR")
@@ -37,6 +38,7 @@ def test_terminal_modes_equal_those_of_a_direct_login(pool, modes):
     assert seen == expected
 
 
+@pytest.mark.feature("Sessions: a terminal, resized")
 def test_resize_arrives(client):
     terminal = client.pty("while :; do stty size; sleep 0.05; done", dimensions=(30, 90))
     terminal.expect("30 90\r\n")
@@ -46,6 +48,7 @@ def test_resize_arrives(client):
     terminal.close(force=True)
 
 
+@pytest.mark.feature("Sessions: a terminal, resized")
 def test_a_size_in_pixels_arrives(client):
     show = "import fcntl, struct, termios; print(struct.unpack('4H', fcntl.ioctl(0, termios.TIOCGWINSZ, b'8bytes..')))"
     terminal = client.pty(f'while :; do python3 -c "{show}"; sleep 0.05; done')
@@ -60,6 +63,7 @@ def resize(fd, *size):
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("4H", *size))
 
 
+@pytest.mark.feature("Sessions: break")
 def test_a_break_arrives(client, pool):
     """Typed as ~B; a pseudo-terminal has no use for it, but sshd says that it came."""
     offsets = {n: n.log.stat().st_size for n in pool.nodes}
@@ -72,6 +76,7 @@ def test_a_break_arrives(client, pool):
     terminal.close(force=True)
 
 
+@pytest.mark.feature("Sessions: signals typed at a terminal")
 @pytest.mark.parametrize("key,word", [("\x03", "INT"), ("\x1c", "QUIT"), ("\x1a", "TSTP")])
 def test_a_signal_is_typed(client, key, word):
     terminal = client.pty(f"trap 'echo got {word}' {word}; echo ready; while :; do sleep 0.05; done")
@@ -81,6 +86,7 @@ def test_a_signal_is_typed(client, key, word):
     terminal.close(force=True)
 
 
+@pytest.mark.feature("Sessions: XOFF and XON at a terminal")
 def test_output_stops_and_goes_on(client):
     """XOFF and XON are for the node's terminal."""
     terminal = client.pty("echo ready; while :; do echo tick; sleep 0.01; done")
@@ -94,6 +100,7 @@ def test_output_stops_and_goes_on(client):
     terminal.close(force=True)
 
 
+@pytest.mark.feature("Sessions: a terminal, resized")
 def test_an_interactive_shell_works(client):
     client.env["TERM"] = "dumb"  # no colours and brackets around the lines
     terminal = client.pty()
@@ -111,11 +118,13 @@ def test_an_interactive_shell_works(client):
     assert terminal.exitstatus == 5
 
 
+@pytest.mark.feature("Sessions: a terminal, resized")
 def test_long_output_arrives_whole(client):
     text = whole_output(client.pty("stty -opost; seq 1 50000; echo end"))
     assert text.split("end")[0] == "".join(f"{i}\n" for i in range(1, 50001))
 
 
+@pytest.mark.feature("Sessions: a terminal, resized")
 def test_the_terminal_ends_with_the_connection(pool, client):
     terminal = client.pty("echo ready; sleep 1000")
     terminal.expect("ready")

@@ -23,6 +23,7 @@ def rekeys(words):
     return words.count("SSH2_MSG_NEWKEYS received") - 1
 
 
+@pytest.mark.feature("Algorithms: keys change in mid-transfer")
 @pytest.mark.parametrize("who,cipher", [
     ("client", "chacha20-poly1305@openssh.com"), ("node", "aes256-gcm@openssh.com"),
     *[("both", c) for c in ("chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com")]])
@@ -37,11 +38,13 @@ def test_bulk_both_ways_while_keys_change(make_pool, via, who, cipher):
         assert rekeys(pool.nodes[0].log_since()) >= 5
 
 
+@pytest.mark.feature("Algorithms: keys change by time")
 def test_an_idle_session_survives_a_rekey_by_time(make_pool, via):
     pool, client = pool_with(make_pool, via, client="default 1")
     assert client.out("sleep 4; echo still") == "still\n"
 
 
+@pytest.mark.feature("Algorithms: keys change in mid-transfer")
 def test_a_terminal_under_rekeys(make_pool, via):
     pool, client = pool_with(make_pool, via, client="16K", node="16K")
     terminal = client.pty("stty -opost; seq 1 100000; echo end")
@@ -49,6 +52,7 @@ def test_a_terminal_under_rekeys(make_pool, via):
     terminal.close()
 
 
+@pytest.mark.feature("Algorithms: keys change in mid-transfer")
 def test_the_broker_rekeys_both_legs_under_load(brokered):
     """Equal limits everywhere and small queues: where a deadlock would be."""
     pool = brokered(nodes=1, rekey={"bytes_max": 1 << 20}, limits={"relay_mark_bytes": 65536})

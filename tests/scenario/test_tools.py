@@ -28,6 +28,7 @@ def partial_size(folder):
     return max((x.stat().st_size for x in folder.iterdir() if x.name.startswith(".data.")), default=0)
 
 
+@pytest.mark.feature("Tools: rsync --partial, resumed")
 @pytest.mark.parametrize("way", ["to the node", "from the node"])
 def test_rsync_goes_on_where_it_was_cut(pool, way):
     wire = pool.wire()
@@ -84,6 +85,7 @@ def mount(client, *options):
         proc.stop(p)
 
 
+@pytest.mark.feature("Tools: sshfs")
 def test_a_mounted_home(pool, client, mounted):
     here, there = mounted(client), pool.folder / "home" / client.user.name
     big = os.urandom(24 << 20)
@@ -116,6 +118,7 @@ def test_a_mounted_home(pool, client, mounted):
         os.chown(here / "big", 1, 1)
 
 
+@pytest.mark.feature("Tools: sshfs")
 def test_a_mounted_home_comes_back_after_a_cut(pool, mounted):
     wire = pool.wire()
     client = pool.client(endpoint=wire.endpoint())
@@ -134,6 +137,7 @@ def test_a_mounted_home_comes_back_after_a_cut(pool, mounted):
 # ansible: one connection that stays (-C, ControlMaster, ControlPersist), /bin/sh -c in it for each step; with pipelining
 # a module is the stdin of the node's python, without it a file that sftp brings.
 
+@pytest.mark.feature("Tools: ansible")
 @pytest.mark.parametrize("pipelining", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_ansible(pool, client, pipelining):
     control = client.folder / "ansible"
@@ -164,6 +168,7 @@ def test_ansible(pool, client, pipelining):
 
 # ssh-copy-id
 
+@pytest.mark.feature("Tools: ssh-copy-id")
 @pytest.mark.parametrize("with_sftp", [False, True])
 def test_ssh_copy_id(pool, with_sftp):
     user = pool.user()
@@ -199,6 +204,7 @@ def keyscan(endpoint, *options):
     return {" ".join(line.split()[1:]) for line in done.stdout.decode().splitlines() if line[0] != "#"}
 
 
+@pytest.mark.feature("Tools: ssh-keyscan")
 def test_ssh_keyscan_finds_each_host_key(pool):
     endpoint = pool.endpoint()
     by_type = {key.split()[0].removeprefix("ssh-").removeprefix("sha2-").split("-")[0]: key for key in endpoint.host_keys}
@@ -239,6 +245,7 @@ def echoes(port):
     return False
 
 
+@pytest.mark.feature("Tools: autossh")
 @pytest.mark.parametrize("how", ["it is cut", "it is silent"])
 def test_autossh_starts_again_when(pool, echo_port, how):
     """A cut line it sees by the end of ssh; a silent one by what it sends itself to an echo beyond a forwarding."""
@@ -276,6 +283,7 @@ def mosh(client, *argv):
                          cwd=str(client.folder), dimensions=(24, 80))
 
 
+@pytest.mark.feature("Tools: mosh")
 def test_the_ssh_stage_of_mosh(pool, client):
     stub = client.folder / "stub"
     stub.write_text(STUB)
@@ -290,6 +298,7 @@ def test_the_ssh_stage_of_mosh(pool, client):
     pool.wait_user_gone(client.user)
 
 
+@pytest.mark.feature("Tools: mosh")
 def test_a_session_of_mosh(pool, client):
     """Its datagrams go to the node itself, whose address it is told by the node: the broker has no part in them."""
     p = mosh(client, "--experimental-remote-ip=remote", "pool", "--", "sh", "-c", "hostname; read x; echo \"<$x>\"")

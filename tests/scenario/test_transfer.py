@@ -41,6 +41,7 @@ def folders(temp):
     return {"big": big, "small": small}
 
 
+@pytest.mark.feature("Tools: {tool}, up and down", "Flow: a large transfer arrives whole")
 @pytest.mark.parametrize("what", ["big", "small"])
 @pytest.mark.parametrize("tool", ["sftp", "scp", "scp -O", "rsync"])
 def test_files_go_there_and_back(client, folders, tool, what):
@@ -53,6 +54,7 @@ def test_files_go_there_and_back(client, folders, tool, what):
     client.out("rm -r there")
 
 
+@pytest.mark.feature("Tools: rsync, up and down")
 def test_rsync_sends_only_what_changed(client, folders):
     path = client.folder / "data"
     path.write_bytes(os.urandom(4 << 20))
@@ -62,6 +64,7 @@ def test_rsync_sends_only_what_changed(client, folders):
     assert client.out("sha256sum data").split()[0] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.feature("Tools: sftp, up and down")
 def test_an_interrupted_sftp_continues(client):
     path = client.folder / "data"
     path.write_bytes(os.urandom(2 << 20))

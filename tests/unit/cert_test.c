@@ -55,7 +55,11 @@ Test(cert, names_stand_for_types_and_signatures)
 		{"ecdsa-sha2-nistp384-cert-v01@openssh.com", "ecdsa-sha2-nistp384"},
 		{"ecdsa-sha2-nistp521-cert-v01@openssh.com", "ecdsa-sha2-nistp521"},
 		{"rsa-sha2-256-cert-v01@openssh.com", "rsa-sha2-256"},
-		{"rsa-sha2-512-cert-v01@openssh.com", "rsa-sha2-512"}};
+		{"rsa-sha2-512-cert-v01@openssh.com", "rsa-sha2-512"},
+		{"sk-ssh-ed25519-cert-v01@openssh.com", "sk-ssh-ed25519@openssh.com"},
+		{"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+			"sk-ecdsa-sha2-nistp256@openssh.com"},
+		{"webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", SIGALG_WEBAUTHN}};
 	static const char *const none[] = {"ssh-rsa-cert-v01@openssh.com", "ssh-ed25519", "",
 		"-cert-v01@openssh.com", "ssh-dss-cert-v01@openssh.com",
 		"ssh-ed25519-cert-v01@example.com"};
@@ -81,7 +85,8 @@ Test(cert, user_certificates_of_ssh_keygen_say_what_they_were_told)
 		enum key_type type;
 		const char *name;
 	} cases[] = {{KEY_ED25519, "ed25519"}, {KEY_ECDSA_P256, "ecdsa256"},
-		{KEY_ECDSA_P384, "ecdsa384"}, {KEY_ECDSA_P521, "ecdsa521"}, {KEY_RSA, "rsa"}};
+		{KEY_ECDSA_P384, "ecdsa384"}, {KEY_ECDSA_P521, "ecdsa521"}, {KEY_RSA, "rsa"},
+		{KEY_SK_ED25519, "sk-ed25519"}, {KEY_SK_ECDSA, "sk-ecdsa"}};
 	char file[64];
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -5,6 +5,7 @@
 
 #include "common/file.h"
 #include "common/ssh/keyfile.h"
+#include "tests/lib/scratch.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
@@ -26,8 +27,7 @@ static char scratch[64];
 static void
 make_scratch(void)
 {
-	snprintf(scratch, sizeof(scratch), "/tmp/config_files_test.XXXXXX");
-	cr_assert_not_null(mkdtemp(scratch));
+	scratch_make_folder(scratch, sizeof(scratch));
 	cr_assert_eq(chdir(scratch), 0);
 	for (const char *const *name = (const char *const[]){"host", "ca", NULL}; *name != NULL;
 		name++) {

@@ -195,6 +195,7 @@ Test(connections, methods_are_learned_once_and_never_forgotten)
 		{"n1", "", "publickey,password", false},
 		{"n1", "a b,\033[2J,,\x7f", "publickey,password", false},
 		{"n1", "keyboard-interactive", "publickey,keyboard-interactive,password", true},
+		{"n2", "none", "publickey,keyboard-interactive,password,none", true},
 	};
 	char known[MSG_METHODS_MAX + 1];
 

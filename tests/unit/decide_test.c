@@ -289,8 +289,11 @@ Test(decide, the_facts_must_be_about_this_node_and_user)
 	facts.node_user = span_str("root");
 	assert_refused("for the user root");
 	facts.node_user = span_str("alice");
+	/* No plain key is asked about before its proof with another certificate than after it. */
 	facts.flags = FACTS_NOT_FINAL;
-	assert_refused("not final");
+	assert_refused("not those of such a key");
+	facts.flags = FACTS_TOUCH_VERIFIED;
+	assert_refused("not those of such a key");
 	facts.flags = 0;
 	cr_assert_str_eq(printed(), ALLOWED);
 }
@@ -563,7 +566,7 @@ Test(decide, keys_that_the_node_would_not_take_are_refused)
 	assert_refused("shorter than 16384");
 	use_key("ed25519-cert.pub");
 	authorize("KEY\n");
-	assert_refused("certificate is not supported");
+	assert_refused("the certificate's CA is not in the user's authorized keys");
 }
 
 Test(decide, revoked_keys_are_refused)
@@ -605,6 +608,14 @@ Test(decide, security_keys_need_their_touch)
 	buf_clear(&line);
 	authorize("KEY\n");
 	assert_refused("not touched");
+	/* Before the proof nothing is known of it; all else counts. */
+	facts.flags = FACTS_NOT_FINAL;
+	cr_assert_str_eq(printed(), ALLOWED);
+	authorize("from=\"10.0.0.1\" KEY\n");
+	assert_refused("from=");
+	authorize("KEY\n");
+	facts.flags = FACTS_TOUCH_VERIFIED | FACTS_WEBAUTHN;
+	assert_refused("not those of such a security key");
 	facts.flags = FACTS_TOUCH_VERIFIED;
 	cr_assert_str_eq(printed(), ALLOWED);
 	authorize("verify-required KEY\nKEY\n");

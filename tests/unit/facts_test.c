@@ -97,7 +97,7 @@ Test(facts, what_a_reader_does_not_know_is_unsupported)
 	cr_assert_eq(parse_with(0, 0), ERR_UNSUPPORTED);
 	cr_assert_eq(parse_with(0, 2), ERR_UNSUPPORTED);
 	cr_assert_eq(parse_with(1, 7), OK);
-	cr_assert_eq(parse_with(1, 8), ERR_UNSUPPORTED);
+	cr_assert_eq(parse_with(1, 16), ERR_UNSUPPORTED);
 	cr_assert_eq(parse_with(1, 0x80), ERR_UNSUPPORTED);
 }
 
@@ -157,7 +157,7 @@ Test(facts, numbers_out_of_range_are_not_written)
 	f.client.family = 0;
 	cr_assert_eq(write(&f), ERR_FORMAT);
 	f = sound("[2001:db8::9]:1");
-	f.flags = 8;
+	f.flags = 16;
 	cr_assert_eq(write(&f), ERR_UNSUPPORTED);
 }
 

@@ -2,6 +2,7 @@
  * common/file: limits, permission bits, nothing overwritten.
  */
 #include "common/file.h"
+#include "tests/lib/scratch.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,8 +17,7 @@ static char path[96];
 static void
 make_folder(void)
 {
-	snprintf(folder, sizeof(folder), "/tmp/file_test.XXXXXX");
-	cr_assert_not_null(mkdtemp(folder));
+	scratch_make_folder(folder, sizeof(folder));
 	snprintf(path, sizeof(path), "%s/file", folder);
 }
 

@@ -5,6 +5,7 @@
 #include "broker/gate/version.h"
 
 #include <criterion/criterion.h>
+#include <ctype.h>
 
 Test(gate_methods, only_what_works_through_two_legs_is_left_in_the_nodes_order)
 {
@@ -35,6 +36,9 @@ Test(gate_version, openssh_extensions_are_asked_for_only_where_the_client_knows_
 	static const char openssh[] = "SSH-2.0-OpenSSH";
 
 	cr_assert_eq(strncmp(version_for_client(), openssh, sizeof(openssh) - 1), 0);
+	/* libssh, and others, read a number behind that. */
+	cr_assert_eq(version_for_client()[sizeof(openssh) - 1], '_');
+	cr_assert(isdigit((unsigned char)version_for_client()[sizeof(openssh)]));
 	cr_assert_eq(strncmp(version_for_node(span_str("SSH-2.0-OpenSSH_9.9p1 Debian-3")), openssh,
 			     sizeof(openssh) - 1),
 		0);

@@ -7,6 +7,7 @@
 #include "common/config/config.h"
 #include "common/file.h"
 #include "common/ssh/keyfile.h"
+#include "tests/lib/scratch.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
@@ -22,8 +23,7 @@ static char folder[96];
 static void
 make_scratch(void)
 {
-	snprintf(scratch, sizeof(scratch), "/tmp/init_test.XXXXXX");
-	cr_assert_not_null(mkdtemp(scratch));
+	scratch_make_folder(scratch, sizeof(scratch));
 	snprintf(folder, sizeof(folder), "%s/broker", scratch);
 	umask(022);
 	cr_redirect_stdout();

@@ -238,6 +238,29 @@ Test(login_nodes, what_a_node_says_at_the_end_after_an_attempt_is_passed_on)
 	client_hears_goodbye(SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE,
 		"Too many authentication \\x1b[31mfailures");
 	all_are_told_once();
+	cr_assert_eq(stage_n(stage, MSG_NODE_FAILED), 0);
+}
+
+/* As sshd with MaxAuthTries 1: it is the user who failed, and every other node would say the same. */
+Test(login_nodes, what_a_node_says_at_the_first_attempt_is_passed_on_and_no_failure_of_its)
+{
+	static const char text[] = "Too many authentication failures";
+
+	for (int with_key = 0; with_key < 2; with_key++) {
+		begin();
+		if (with_key) {
+			client_asks_about_key(stage_user, "ssh-ed25519");
+			node_hears_query();
+		} else {
+			client_says_password("wrong");
+		}
+		node_disconnects(SSH_DISCONNECT_PROTOCOL_ERROR, text);
+		client_hears_goodbye(SSH_DISCONNECT_PROTOCOL_ERROR, text);
+		all_are_told_once();
+		cr_assert_eq(stage->n_nodes, 1);
+		cr_assert_eq(stage_n(stage, MSG_NODE_FAILED), 0);
+		talk_again();
+	}
 }
 
 Test(login_nodes, a_node_that_disconnects_before_any_attempt_is_followed_by_the_next)
@@ -328,6 +351,7 @@ Test(login_nodes, nonsense_from_a_node_is_its_failure)
 		stage_say(stage, &stage_node(stage)->peer, span_str(nonsense[i]));
 		expect_cause(NODE_FAILURE_PROTOCOL);
 		cr_assert_eq(stage->n_nodes, 2, "case %zu", i);
+		cr_assert_eq(stage->nodes[0].peer.disconnect, SSH_DISCONNECT_PROTOCOL_ERROR);
 		client_hears_nothing();
 		talk_again();
 	}
@@ -342,6 +366,7 @@ Test(login_nodes, a_node_that_speaks_out_of_turn_fails)
 		begin();
 		stage_say_type(stage, &stage_node(stage)->peer, types[i]);
 		expect_cause(NODE_FAILURE_PROTOCOL);
+		cr_assert_eq(stage->nodes[0].peer.disconnect, SSH_DISCONNECT_PROTOCOL_ERROR);
 		client_hears_nothing();
 		cr_assert_eq(stage_n(stage, MSG_HAND_OVER), 0);
 		talk_again();

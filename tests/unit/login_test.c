@@ -52,9 +52,27 @@ Test(login, an_empty_list_of_methods_is_explained)
 
 Test(login, a_node_that_lets_everybody_in_is_believed)
 {
+	struct msg_node_methods methods;
+
 	begin_on(&(struct stage_manner){.is_open = true});
+	stage_last(stage, MSG_NODE_METHODS, msg_node_methods_fields, &methods);
+	cr_assert(span_is(methods.methods, "none"));
 	relay_has_it("none");
 	relay_carries_on();
+}
+
+/* Whom they let in is for them to say, each time. */
+Test(login, nodes_that_let_somebody_in_by_none_are_asked_about_others)
+{
+	know_methods("publickey,none");
+	stage_connect(stage);
+	client_says_none();
+	client_hears_failure(ALL_METHODS, false);
+	cr_assert_eq(stage_n(stage, MSG_PLACE), 1);
+	talk_again();
+	know_methods("none,password");
+	begin_on(&(struct stage_manner){.is_open = true});
+	relay_has_it("none");
 }
 
 Test(login, unknown_methods_are_refused_and_never_reach_the_node)
@@ -402,6 +420,21 @@ Test(login, malformed_requests_end_it)
 			SSH_DISCONNECT_PROTOCOL_ERROR, "malformed authentication request");
 	}
 	cr_assert_eq(stage_n(stage, MSG_PLACE), 0);
+}
+
+Test(login, malformed_pings_end_it)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} cases[] = {{"\xc0", 1}, {"\xc0\0\0\0\3hi", 7}, {"\xc0\0\0\0\1hi", 7},
+		{"\xc0\xff\xff\xff\xff", 5}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		stage_connect(stage);
+		stage_say(stage, &stage->client, span_of(cases[i].bytes, cases[i].len));
+		client_hears_goodbye(SSH_DISCONNECT_PROTOCOL_ERROR, "malformed ping");
+	}
 }
 
 Test(login, another_user_or_service_in_the_middle_ends_it)

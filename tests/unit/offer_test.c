@@ -285,7 +285,11 @@ Test(offer, weak_and_strange_keys_are_refused)
 
 	assert_refused("rsa1024.pub", "rsa-sha2-512", ERR_KEY);
 	assert_refused("ed25519-cert.pub", "ssh-ed25519", ERR_UNSUPPORTED);
-	assert_refused("ed25519-cert.pub", "ssh-ed25519-cert-v01@openssh.com", ERR_UNSUPPORTED);
+	assert_refused(
+		"ed25519-cert.pub", "ecdsa-sha2-nistp256-cert-v01@openssh.com", ERR_UNSUPPORTED);
+	assert_refused("ed25519-cert.pub", "ssh-rsa-cert-v01@openssh.com", ERR_UNSUPPORTED);
+	assert_refused("ed25519.pub", "ssh-ed25519-cert-v01@openssh.com", ERR_UNSUPPORTED);
+	assert_refused("host-cert.pub", "ssh-ed25519-cert-v01@openssh.com", ERR_FORMAT);
 	assert_refused("dsa.pub", "ssh-ed25519", ERR_UNSUPPORTED);
 	m.key.len--;
 	cr_assert_eq(offer(&m), ERR_FORMAT);

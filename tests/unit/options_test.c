@@ -171,7 +171,7 @@ Test(options, members_tell_what_was_said)
 					    "expiry-time=\"20300101Z\",expiry-time=\"20200101Z\""),
 			     &o, &why),
 		OK);
-	cr_assert(o.is_cert_authority && o.has_principals && o.no_touch_required &&
+	cr_assert(o.is_cert_authority && o.principals != NULL && o.no_touch_required &&
 		o.verify_required);
 	cr_assert_str_eq(o.from, "x\"y");
 	cr_assert_null(o.command);

@@ -6,6 +6,7 @@
 #include "broker/relay/connection.h"
 #include "broker/relay/flow.h"
 #include "broker/relay/process.h"
+#include "common/ssh/transport_impl.h"
 #include "common/ssh/wire.h"
 #include "tests/lib/suites.h"
 
@@ -303,6 +304,29 @@ Test(relay, data_waits_for_keys_within_bounds)
 	rig_hold_signatures(r, false);
 	rig_run(r);
 	assert_same(rig_node(r), rig_ssh(r), "after the rekey");
+	rig_free(r);
+}
+
+/* Forbidden between KEXINIT and NEWKEYS (RFC 4253 section 7.1), but AsyncSSH does it, and sshd takes it. */
+Test(relay, data_in_the_middle_of_a_key_exchange_is_relayed_within_bounds)
+{
+	struct rig *r = rig_open(NULL);
+	const struct settings *s = &rig_process(r)->settings;
+	uint8_t data[32768] = {SSH_MSG_CHANNEL_DATA};
+	size_t n = 2 * s->mark_bytes / sizeof(data) + 20;
+
+	count_only(r);
+	rig_node(r)->is_stalled = true;
+	rig_rekey(rig_ssh(r));
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(transport_seal_now(rig_ssh(r)->t, span_of(data, sizeof(data))), OK);
+	rig_run(r);
+	cr_assert_gt(rig_process(r)->n_queued, 0);
+	cr_assert_leq(rig_process(r)->n_queued, s->mark_bytes + s->read_bytes + PACKET_SIZE_MAX);
+	rig_node(r)->is_stalled = false;
+	rig_run(r);
+	cr_assert_eq(rig_node(r)->n_payload, n * sizeof(data));
+	cr_assert_eq(rig_connection(r)->n_rekeys, 1);
 	rig_free(r);
 }
 

@@ -4,6 +4,7 @@
 #include "broker/supervisor/backoff.h"
 #include "broker/supervisor/listeners.h"
 #include "broker/supervisor/run_dir.h"
+#include "tests/lib/scratch.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -54,8 +55,7 @@ static int folder_fd;
 static void
 setup(void)
 {
-	(void)strcpy(folder, "/tmp/supervisor_parts.XXXXXX");
-	cr_assert_not_null(mkdtemp(folder));
+	scratch_make_folder(folder, sizeof(folder));
 	folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cr_assert_geq(folder_fd, 0);
 }

@@ -643,7 +643,7 @@ stranger_is_refused(void)
 	for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
 		if (strncmp(e->d_name, "relay-0", 7) == 0)
 			(void)snprintf(
-				at.sun_path, sizeof(at.sun_path), "%.40s/%.60s", path, e->d_name);
+				at.sun_path, sizeof(at.sun_path), "%.70s/%.36s", path, e->d_name);
 	}
 	closedir(d);
 	if (chmod(at.sun_path, 0666) != 0 || setresuid(64099, 64099, 64099) != 0)

@@ -91,6 +91,10 @@ want(const struct probe *b, unsigned type)
 		return TAKEN;
 	if (type == 3)
 		return TELLS_UNIMPLEMENTED;
+	/* Not as RFC 4253 section 7.1 has it, but as clients and sshd do. */
+	if (b->situation >= REKEY_IN_KEX && b->phase == TRANSPORT_PHASE_CONNECTION && type >= 80 &&
+		type <= 127)
+		return TO_OWNER;
 	switch (b->situation) {
 	case BEFORE_KEXINIT:
 		return type == 20 ? BAD_KEXINIT : FORBIDDEN;
@@ -324,7 +328,7 @@ probe_all(enum transport_role role, bool is_strict)
 	b.role = role;
 	b.is_strict = is_strict;
 	for (int s = 0; s < SITUATIONS; s++) {
-		bool is_open = s == OPEN || s == OPEN_OWN_KEXINIT;
+		bool is_open = s >= OPEN;
 
 		b.situation = (enum situation)s;
 		for (int phase = 0; phase <= (is_open ? TRANSPORT_PHASE_CONNECTION : 0); phase++) {

@@ -75,9 +75,8 @@ begins_with_key(const struct authorized_key *k, struct span s)
 	return span_equal(base64, buf_span(&k->base64));
 }
 
-/* The length of the options at the front: up to a blank outside of quotes; false when a quote stays open. */
-static bool
-options_length(struct span s, size_t *len)
+bool
+authorized_keys_options(struct span s, struct span *options)
 {
 	bool quoted = false;
 	size_t i;
@@ -88,15 +87,14 @@ options_length(struct span s, size_t *len)
 		else if (s.ptr[i] == '"')
 			quoted = !quoted;
 	}
-	*len = i;
+	*options = span_of(s.ptr, i);
 	return !quoted;
 }
 
 bool
 authorized_keys_match(const struct authorized_key *k, struct span line, struct span *options)
 {
-	struct span s = skip_blanks(line);
-	size_t len;
+	struct span s = skip_blanks(line), front;
 
 	if (s.len == 0 || s.ptr[0] == '#')
 		return false;
@@ -104,9 +102,9 @@ authorized_keys_match(const struct authorized_key *k, struct span line, struct s
 		*options = span_of(s.ptr, 0);
 		return true;
 	}
-	if (!options_length(s, &len) ||
-		!begins_with_key(k, skip_blanks(span_of(s.ptr + len, s.len - len))))
+	if (!authorized_keys_options(s, &front) ||
+		!begins_with_key(k, skip_blanks(span_of(s.ptr + front.len, s.len - front.len))))
 		return false;
-	*options = span_of(s.ptr, len);
+	*options = front;
 	return true;
 }

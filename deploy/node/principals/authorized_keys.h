@@ -19,6 +19,11 @@ MUST_CHECK enum err authorized_key_init(struct authorized_key *k, struct span bl
 void authorized_key_clear(struct authorized_key *k);
 
 /*
+ * The options at the front of s: up to a blank outside of quotes.  False: a quote stays open.
+ */
+bool authorized_keys_options(struct span s, struct span *options);
+
+/*
  * Is the line about this key?  Then *options are the options before it, borrowed from the line and empty when there are
  * none.  A comment, an empty line, and one with a quote that stays open are about no key.
  */

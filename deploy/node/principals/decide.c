@@ -7,10 +7,7 @@
 #include "common/facts.h"
 #include "common/log.h"
 #include "common/ssh/cert.h"
-#include "common/ssh/wire.h"
-#include "deploy/node/principals/from_match.h"
 #include "deploy/node/principals/previous.h"
-#include "deploy/node/principals/revoked.h"
 #include "deploy/node/principals/search.h"
 
 #include <pwd.h>
@@ -114,16 +111,15 @@ is_same_account(struct span typed, const struct user *user)
 
 	if (span_is(typed, user->name))
 		return true;
+	if (typed.len == 0)
+		return false;
 	memcpy(name, typed.ptr, typed.len);
 	name[typed.len] = '\0';
 	pw = getpwnam(name);
 	return pw != NULL && pw->pw_uid == user->uid && strcmp(pw->pw_name, user->name) == 0;
 }
 
-/*
- * The facts are about this node and this user.  An offered certificate that is not final yet is made for security keys
- * only, whose touch is known after the signature; this version has no rule for it, and refuses.
- */
+/* The facts are about this node and this user. */
 static bool
 facts_are_ours(const struct settings *s, const struct request *r, const struct facts *f,
 	struct decision *d)
@@ -136,70 +132,7 @@ facts_are_ours(const struct settings *s, const struct request *r, const struct f
 	if (!is_same_account(f->node_user, &r->user))
 		return refuse(d, "it is for the user %s, not %s",
 			log_printable(f->node_user, user, sizeof(user)), r->user.name);
-	if ((f->flags & FACTS_NOT_FINAL) != 0)
-		return refuse(d, "it is not final");
 	return user_is_allowed(s, &r->user, d);
-}
-
-/* The signature algorithms of the user's key that this node's sshd would take; the broker has checked the signature. */
-static bool
-algorithm_is_accepted(const char *accepted, struct span type)
-{
-	static const char *const rsa[] = {"rsa-sha2-256", "rsa-sha2-512"};
-	char name[128];
-
-	if (accepted == NULL)
-		return true;
-	if (span_is(type, "ssh-rsa"))
-		return from_match_list(rsa[0], accepted) || from_match_list(rsa[1], accepted);
-	if (type.len >= sizeof(name) || memchr(type.ptr, '\0', type.len) != NULL)
-		return false;
-	memcpy(name, type.ptr, type.len);
-	name[type.len] = '\0';
-	return from_match_list(name, accepted);
-}
-
-static size_t
-bit_length(struct span magnitude)
-{
-	size_t bits = magnitude.len * 8;
-
-	for (uint8_t mask = 0x80; magnitude.len > 0 && mask != 0; mask >>= 1, bits--) {
-		if ((magnitude.ptr[0] & mask) != 0)
-			break;
-	}
-	return bits;
-}
-
-static bool
-rsa_is_long_enough(struct wire_reader r, unsigned bits_min)
-{
-	struct span exponent, modulus;
-
-	return wire_get_mpint(&r, &exponent) == OK && wire_get_mpint(&r, &modulus) == OK &&
-		bit_length(modulus) >= bits_min;
-}
-
-/* Would this node's sshd take the user's own key, if it came directly? */
-static bool
-key_is_accepted(const struct settings *s, const struct facts *f, struct decision *d)
-{
-	struct wire_reader reader = wire_reader_of(f->key);
-	struct span type;
-
-	if (wire_get_string(&reader, &type) != OK || type.len == 0)
-		return refuse(d, "the user's key cannot be read");
-	if (cert_is_type_name(type))
-		return refuse(d, "the user's own certificate is not supported");
-	if (!algorithm_is_accepted(s->pubkey_algorithms, type))
-		return refuse(d, "PubkeyAcceptedAlgorithms does not have the user's type of key");
-	if (span_is(type, "ssh-rsa") && !rsa_is_long_enough(reader, s->rsa_bits_min))
-		return refuse(d, "the user's RSA key is shorter than %u bits", s->rsa_bits_min);
-	for (size_t i = 0; i < s->revoked_keys.n; i++) {
-		if (revoked_check(s->revoked_keys.items[i], f->key, d->why) != OK)
-			return false;
-	}
-	return true;
 }
 
 static enum err
@@ -208,19 +141,38 @@ put_principal(struct buf *lines)
 	return buf_append_span(lines, span_str(" " FACTS_PRINCIPAL "\n"));
 }
 
-/* Our CA: everything must be right, and then the line of the user's key says how far. */
+/* What the user showed must be good here, and then its line says how far. */
+static bool
+decide_shown(const struct settings *s, const struct request *r, const struct facts *f,
+	struct decision *d)
+{
+	struct shown shown;
+	struct search q = {.settings = s,
+		.facts = f,
+		.shown = &shown,
+		.user = &r->user,
+		.program = r->program,
+		.now = r->now};
+	enum err e = shown_read(s, f, &shown, d->why);
+
+	if (e != OK)
+		return false;
+	e = shown_check(s, f, &shown, r->now, d->why);
+	if (e == OK)
+		e = search_key(&q, &d->lines, d->why);
+	shown_clear(&shown);
+	return e == OK && put_principal(&d->lines) == OK;
+}
+
+/* Our CA: everything must be right. */
 static bool
 decide_ours(
 	const struct settings *s, const struct request *r, const struct cert *c, struct decision *d)
 {
-	struct search q = {.settings = s, .user = &r->user, .program = r->program, .now = r->now};
-	struct facts f;
+	struct facts f = {0};
 
-	if (!certificate_is_sound(c, d) || !read_facts(c, &f, d) || !facts_are_ours(s, r, &f, d) ||
-		!key_is_accepted(s, &f, d))
-		return false;
-	q.facts = &f;
-	return search_key(&q, &d->lines, d->why) == OK && put_principal(&d->lines) == OK;
+	return certificate_is_sound(c, d) && read_facts(c, &f, d) && facts_are_ours(s, r, &f, d) &&
+		decide_shown(s, r, &f, d);
 }
 
 static bool

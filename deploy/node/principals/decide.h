@@ -2,7 +2,8 @@
  * May this certificate in, and with which options?
  *
  * main --> decide --> other CA:  previous (as before node-setup)
- *                 \-> our CA:    facts, revoked, search (files and command: authorized_keys, options, from_match)
+ *                 \-> our CA:    facts, shown (revoked), search (files and command: authorized_keys, options,
+ *                                from_match; for a certificate's CA also trusted_ca: previous)
  */
 #ifndef DEPLOY_NODE_PRINCIPALS_DECIDE_H
 #define DEPLOY_NODE_PRINCIPALS_DECIDE_H

@@ -8,6 +8,7 @@
 #include "common/attr.h"
 #include "common/err.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -237,4 +238,32 @@ from_match(const char *patterns, const char *ip, const char *host)
 	if (by_name == LISTED_NEGATED)
 		return FROM_MATCH_NO;
 	return by_address == LISTED_YES || by_name == LISTED_YES ? FROM_MATCH_YES : FROM_MATCH_NO;
+}
+
+/* As long as sshd takes them, and of the characters that it takes. */
+static bool
+is_plain_network(const char *text)
+{
+	return *text != '\0' && strlen(text) <= INET6_ADDRSTRLEN + 3 &&
+		text[strspn(text, "0123456789abcdefABCDEF.:/")] == '\0';
+}
+
+enum from_match
+from_match_networks(const char *networks, const char *ip)
+{
+	char *copy = strdup(networks), *rest = copy, *entry;
+	enum from_match result = FROM_MATCH_NO;
+	struct ip client, network;
+	unsigned mask;
+
+	if (copy == NULL || !parse_ip(ip, &client))
+		result = FROM_MATCH_INVALID;
+	while (result != FROM_MATCH_INVALID && (entry = strsep(&rest, ",")) != NULL) {
+		if (!is_plain_network(entry) || parse_network(entry, &network, &mask) != OK)
+			result = FROM_MATCH_INVALID;
+		else if (is_within(&client, &network, mask))
+			result = FROM_MATCH_YES;
+	}
+	free(copy);
+	return result;
 }

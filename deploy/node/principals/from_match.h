@@ -20,6 +20,12 @@ enum from_match {
  */
 enum from_match from_match(const char *patterns, const char *ip, const char *host);
 
+/*
+ * Is the client's address within one of the comma-separated addresses and networks of a certificate's source-address?
+ * Anything else in the list makes it invalid.
+ */
+enum from_match from_match_networks(const char *networks, const char *ip);
+
 /* Does text match a pattern with "*" and "?"? */
 bool from_match_pattern(const char *text, const char *pattern);
 /* Does text match a list of such patterns, none of its negated ones among them? */

@@ -140,12 +140,7 @@ on_command(struct option *o, struct options *all, const char **why)
 static enum err
 on_principals(struct option *o, struct options *all, const char **why)
 {
-	(void)o;
-	*why = "an option that is given twice";
-	if (all->has_principals)
-		return ERR_FORMAT;
-	all->has_principals = true;
-	return OK;
+	return take_once(o, &all->principals, why);
 }
 
 static enum err
@@ -337,6 +332,7 @@ options_clear(struct options *o)
 	buf_clear(&o->kept);
 	free(o->from);
 	free(o->command);
+	free(o->principals);
 	*o = (struct options){0};
 }
 

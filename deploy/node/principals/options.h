@@ -21,8 +21,8 @@ struct options {
 	char *from; /* owned; NULL: from anywhere */
 	char *command; /* owned; NULL: none is forced */
 	uint64_t expires_at; /* the earliest expiry-time, seconds since 1970; 0: never */
+	char *principals; /* owned; NULL: not given */
 	bool is_cert_authority;
-	bool has_principals;
 	bool no_touch_required;
 	bool verify_required;
 };

@@ -72,8 +72,9 @@ put_lines(struct lines *l, struct buf *out)
 }
 
 /* A file that is not there, or not to be believed, names nobody. */
-static enum err
-put_file(const struct settings *s, const struct user *user, struct buf *out, char *why)
+enum err
+previous_file(
+	const struct settings *s, const struct user *user, struct buf *out, char why[WHY_SIZE])
 {
 	struct lines l = {0};
 	enum err e = search_open_file(s, user, s->previous_principals_file, &l.fd, why);
@@ -100,8 +101,9 @@ put_output(struct command *c, struct buf *out)
 }
 
 /* What a command that failed has printed does not count. */
-static enum err
-put_command(const struct settings *s, const struct request *r, struct buf *out, char *why)
+enum err
+previous_command(
+	const struct settings *s, const struct request *r, struct buf *out, char why[WHY_SIZE])
 {
 	size_t before = out->len;
 	struct command c;
@@ -154,8 +156,8 @@ find_ca(struct lines *l, struct span ca)
  * Is the CA of this certificate still among those of before?  sshd itself looks into a copy of that file, which may be
  * older than what the administrator wrote last.
  */
-static enum err
-check_ca(const struct settings *s, const struct request *r, char why[WHY_SIZE])
+enum err
+previous_ca(const struct settings *s, const struct request *r, char why[WHY_SIZE])
 {
 	struct lines l = {.fd = open(s->previous_ca_keys, O_RDONLY | O_CLOEXEC | O_NOCTTY)};
 	struct buf ca = {0};
@@ -179,15 +181,15 @@ enum err
 previous_principals(
 	const struct settings *s, const struct request *r, struct buf *out, char why[WHY_SIZE])
 {
-	enum err e = s->previous_ca_keys != NULL ? check_ca(s, r, why) : OK;
+	enum err e = s->previous_ca_keys != NULL ? previous_ca(s, r, why) : OK;
 
 	if (e != OK)
 		return e;
 	if (s->previous_principals_file == NULL && s->previous_principals_command == NULL)
 		return put_name(r->user.name, out, why);
 	if (s->previous_principals_file != NULL)
-		e = put_file(s, &r->user, out, why);
+		e = previous_file(s, &r->user, out, why);
 	if (e == OK && s->previous_principals_command != NULL)
-		e = put_command(s, r, out, why);
+		e = previous_command(s, r, out, why);
 	return e;
 }

@@ -17,4 +17,16 @@
 MUST_CHECK enum err previous_principals(
 	const struct settings *s, const struct request *r, struct buf *out, char why[WHY_SIZE]);
 
+/* What that is made of, each for itself.  Errors as above. */
+
+/* Is the CA of r's certificate in settings' previous_ca_keys, which must be given? */
+MUST_CHECK enum err previous_ca(
+	const struct settings *s, const struct request *r, char why[WHY_SIZE]);
+/* The lines of the file, which must be given. */
+MUST_CHECK enum err previous_file(
+	const struct settings *s, const struct user *user, struct buf *out, char why[WHY_SIZE]);
+/* The lines that the command prints, which must be given. */
+MUST_CHECK enum err previous_command(
+	const struct settings *s, const struct request *r, struct buf *out, char why[WHY_SIZE]);
+
 #endif

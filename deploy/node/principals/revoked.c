@@ -21,29 +21,43 @@
 /* As much as sshd would read. */
 #define KRL_SIZE_MAX ((size_t)128 << 20)
 
-/* Does the list's key stand for the one with blob?  A certificate stands for its key, too. */
+/* What is looked for.  Plain data; borrowed. */
+struct wanted {
+	struct span key;
+	const struct cert *cert; /* NULL: a plain key */
+};
+
 static enum err
-compare(struct span listed, struct span blob)
+compare_key(struct span listed, const struct wanted *w)
+{
+	bool same = span_equal(listed, w->key) ||
+		(w->cert != NULL && span_equal(listed, pubkey_blob(cert_ca_key(w->cert))));
+
+	return same ? ERR_DENIED : OK;
+}
+
+/* Does the list's key stand for the one wanted, or for its CA?  A certificate stands for its key, too. */
+static enum err
+compare(struct span listed, const struct wanted *w)
 {
 	struct wire_reader r = wire_reader_of(listed);
 	struct cert *c;
 	struct span type;
-	bool same;
 	enum err e;
 
 	if (wire_get_string(&r, &type) != OK)
 		return ERR_FORMAT;
 	if (!cert_is_type_name(type))
-		return span_equal(listed, blob) ? ERR_DENIED : OK;
+		return compare_key(listed, w);
 	e = cert_parse(listed, &c);
 	/* A certified key of a type that we do not have is none that comes through the broker. */
 	if (e == ERR_UNSUPPORTED)
 		return OK;
 	if (e != OK)
 		return e;
-	same = span_equal(pubkey_blob(cert_key(c)), blob);
+	e = compare_key(pubkey_blob(cert_key(c)), w);
 	cert_free(c);
-	return same ? ERR_DENIED : OK;
+	return e;
 }
 
 static struct span
@@ -64,7 +78,7 @@ take_word(struct span *s)
 
 /* A line that cannot be read fails the whole list, as with sshd: it might be the one that matters. */
 static enum err
-check_line(struct span line, struct span blob)
+check_line(struct span line, const struct wanted *w)
 {
 	struct span type = take_word(&line), base64 = take_word(&line);
 	struct buf listed = {0};
@@ -74,13 +88,13 @@ check_line(struct span line, struct span blob)
 		return OK;
 	e = base64_decode(base64, &listed);
 	if (e == OK)
-		e = compare(buf_span(&listed), blob);
+		e = compare(buf_span(&listed), w);
 	buf_clear(&listed);
 	return e;
 }
 
 static enum err
-check_list(int fd, struct span blob)
+check_list(int fd, const struct wanted *w)
 {
 	struct lines l = {.fd = fd};
 	struct span line;
@@ -89,7 +103,7 @@ check_list(int fd, struct span blob)
 	do {
 		e = lines_next(&l, &line);
 		if (e == OK)
-			e = check_line(line, blob);
+			e = check_line(line, w);
 	} while (e == OK);
 	if (e == ERR_NOT_FOUND)
 		e = l.n_passed == 0 ? OK : ERR_LIMIT;
@@ -98,7 +112,7 @@ check_list(int fd, struct span blob)
 }
 
 static enum err
-check_krl(int fd, struct span blob)
+check_krl(int fd, const struct wanted *w)
 {
 	struct buf krl;
 	enum err e;
@@ -106,13 +120,13 @@ check_krl(int fd, struct span blob)
 	buf_init(&krl, KRL_SIZE_MAX);
 	e = file_read_fd(fd, &krl);
 	if (e == OK)
-		e = krl_check(buf_span(&krl), blob);
+		e = krl_check(buf_span(&krl), w->key, w->cert);
 	buf_clear(&krl);
 	return e;
 }
 
 static enum err
-check_file(int fd, struct span blob)
+check_file(int fd, const struct wanted *w)
 {
 	char magic[KRL_MAGIC_LEN] = "";
 	ssize_t n = pread(fd, magic, sizeof(magic), 0);
@@ -120,18 +134,19 @@ check_file(int fd, struct span blob)
 	if (n < 0)
 		return ERR_IO;
 	if (n == (ssize_t)sizeof(magic) && memcmp(magic, KRL_MAGIC, sizeof(magic)) == 0)
-		return check_krl(fd, blob);
-	return check_list(fd, blob);
+		return check_krl(fd, w);
+	return check_list(fd, w);
 }
 
 enum err
-revoked_check(const char *path, struct span blob, char why[WHY_SIZE])
+revoked_check(const char *path, struct span key, const struct cert *cert, char why[WHY_SIZE])
 {
+	const struct wanted w = {key, cert};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	enum err e = ERR_IO;
 
 	if (fd >= 0) {
-		e = check_file(fd, blob);
+		e = check_file(fd, &w);
 		close(fd);
 	}
 	if (e == ERR_DENIED)

@@ -3,15 +3,13 @@
  */
 #include "deploy/node/principals/search.h"
 
-#include "common/log.h"
 #include "deploy/node/principals/authorized_keys.h"
 #include "deploy/node/principals/command.h"
-#include "deploy/node/principals/from_match.h"
-#include "deploy/node/principals/host_name.h"
 #include "deploy/node/principals/lines.h"
-#include "deploy/node/principals/options.h"
 #include "deploy/node/principals/strict_modes.h"
 #include "deploy/node/principals/tokens.h"
+#include "deploy/node/principals/trusted_ca.h"
+#include "deploy/node/principals/verdict.h"
 #include "deploy/node/principals/why.h"
 
 #include <errno.h>
@@ -24,118 +22,48 @@
 #include <unistd.h>
 
 #define UID_TEXT_SIZE 16
-#define SK_PREFIX "sk-"
 
 /* One search under way. */
 struct state {
-	const struct search *q;
-	struct authorized_key key;
-	char host[NI_MAXHOST]; /* of the client; "" before it was looked up */
+	struct verdict v;
+	struct authorized_key key; /* what a line must have: the key, or the certificate's CA */
+	struct authorized_key shown; /* what the user showed, for an AuthorizedKeysCommand */
 	char uid[UID_TEXT_SIZE];
-	const char *source; /* the file or command that is being read */
-	unsigned long line;
-	struct buf *out;
-	char *why;
 };
 
-/* Remember why a line did not count: the last one is told if none does. */
-static void
-say(struct state *s, const char *what)
-{
-	char source[256];
-
-	why_set(s->why, "%s at %s:%lu", what,
-		log_printable(span_str(s->source), source, sizeof(source)), s->line);
-}
-
-static const char *
-host_of(struct state *s)
-{
-	const struct addr *client = &s->q->facts->client;
-	char ip[ADDR_TEXT_SIZE];
-
-	if (s->host[0] == '\0' && s->q->settings->use_dns)
-		host_name_lookup(client, s->host);
-	else if (s->host[0] == '\0')
-		(void)snprintf(s->host, sizeof(s->host), "%s", addr_ip_text(client, ip));
-	return s->host;
-}
-
+/* A line's own list of names, where it has one, counts in place of the user's name. */
 static bool
-is_from_here(struct state *s, const char *patterns)
+has_principal(const struct cert *c, const char *list, const char *user)
 {
-	char ip[ADDR_TEXT_SIZE], text[ADDR_TEXT_SIZE + 64];
+	if (list == NULL)
+		return cert_has_principal(c, span_str(user));
+	while (*list != '\0' && *list != ',') {
+		size_t len = strcspn(list, ",");
 
-	if (patterns == NULL)
-		return true;
-	(void)addr_ip_text(&s->q->facts->client, ip);
-	switch (from_match(patterns, ip, host_of(s))) {
-	case FROM_MATCH_YES:
-		return true;
-	case FROM_MATCH_INVALID:
-		say(s, "from= is not a list of patterns");
-		return false;
-	case FROM_MATCH_NO:
-		break;
+		if (cert_has_principal(c, span_of(list, len)))
+			return true;
+		list += len + (list[len] == ',' ? 1 : 0);
 	}
-	(void)snprintf(text, sizeof(text), "from= does not name %s", ip);
-	say(s, text);
 	return false;
 }
 
 /* What makes sshd pass over the line and look at the next one. */
 static bool
-line_counts(struct state *s, const struct options *o)
+line_counts(struct verdict *v, const struct options *o)
 {
-	if (o->is_cert_authority)
+	const struct cert *cert = v->q->shown->cert;
+
+	if (o->is_cert_authority != (cert != NULL))
 		return false;
-	if (o->expires_at != 0 && o->expires_at < s->q->now) {
-		say(s, "the key is expired");
-		return false;
-	}
-	if (o->has_principals) {
-		say(s, "principals= without cert-authority");
+	if (!o->is_cert_authority && o->principals != NULL) {
+		verdict_say(v, "principals= without cert-authority");
 		return false;
 	}
-	return is_from_here(s, o->from);
-}
-
-/* What a security key's signature must show; other keys cannot show it and need not. */
-static enum err
-check_presence(struct state *s, const struct options *o)
-{
-	const struct settings *set = s->q->settings;
-	unsigned flags = s->q->facts->flags;
-	struct span type = buf_span(&s->key.type);
-
-	if (type.len < strlen(SK_PREFIX) || memcmp(type.ptr, SK_PREFIX, strlen(SK_PREFIX)) != 0)
-		return OK;
-	if ((set->touch_required || !o->no_touch_required) && (flags & FACTS_TOUCH_VERIFIED) == 0) {
-		say(s, "the security key was not touched, as is required");
-		return ERR_DENIED;
+	if (cert != NULL && !has_principal(cert, o->principals, v->q->user->name)) {
+		verdict_say(v, "the certificate's principals are not those of the line");
+		return false;
 	}
-	if ((set->verify_required || o->verify_required) && (flags & FACTS_PIN_VERIFIED) == 0) {
-		say(s, "the security key was not unlocked by its user, as is required");
-		return ERR_DENIED;
-	}
-	return OK;
-}
-
-/* The line decides: write its options, or end the search. */
-static enum err
-accept_line(struct state *s, const struct options *o)
-{
-	enum err e = check_presence(s, o);
-
-	if (e != OK)
-		return e;
-	e = options_write(o, &s->q->facts->client, s->q->program, s->out);
-	/* A later line of the same key may well allow more than this one: it does not count. */
-	if (e == ERR_UNSUPPORTED)
-		say(s, "an option other than command= holds '#', which sshd takes from no helper,");
-	else if (e == OK)
-		say(s, "the key is");
-	return e;
+	return verdict_counts(v, o);
 }
 
 /* ERR_NOT_FOUND: the line does not count. */
@@ -153,12 +81,12 @@ on_line(struct state *s, struct span line)
 	e = options_parse(text, &o, &what);
 	if (e == ERR_FORMAT) {
 		(void)snprintf(words, sizeof(words), "the key has %s", what);
-		say(s, words);
+		verdict_say(&s->v, words);
 		return ERR_NOT_FOUND;
 	}
 	if (e != OK)
 		return e;
-	e = line_counts(s, &o) ? accept_line(s, &o) : ERR_NOT_FOUND;
+	e = line_counts(&s->v, &o) ? verdict_accept(&s->v, &o) : ERR_NOT_FOUND;
 	options_clear(&o);
 	return e;
 }
@@ -172,13 +100,13 @@ search_lines(struct state *s, struct lines *l)
 		struct span line;
 
 		e = lines_next(l, &line);
-		s->line = l->number;
+		s->v.line = l->number;
 		if (e == OK)
 			e = on_line(s, line);
 		else if (e == ERR_NOT_FOUND)
 			return e;
 		else
-			say(s, err_text(e));
+			verdict_say(&s->v, err_text(e));
 	} while (e == ERR_NOT_FOUND);
 	return e;
 }
@@ -257,8 +185,8 @@ search_file(struct state *s, const char *pattern)
 
 	if (strcasecmp(pattern, "none") == 0)
 		return ERR_NOT_FOUND;
-	s->source = pattern;
-	e = search_open_file(s->q->settings, s->q->user, pattern, &l.fd, s->why);
+	s->v.source = pattern;
+	e = search_open_file(s->v.q->settings, s->v.q->user, pattern, &l.fd, s->v.why);
 	if (e != OK)
 		return ERR_NOT_FOUND;
 	e = search_lines(s, &l);
@@ -272,17 +200,17 @@ static enum err
 command_words(struct state *s, const char *command, char ***words)
 {
 	char fingerprint[KEY_FINGERPRINT_SIZE];
-	const struct token tokens[] = {{'U', s->uid}, {'u', s->q->user->name},
-		{'h', s->q->user->home}, {'t', (const char *)buf_span(&s->key.type).ptr},
-		{'f', fingerprint}, {'k', (const char *)buf_span(&s->key.base64).ptr},
+	const struct token tokens[] = {{'U', s->uid}, {'u', s->v.q->user->name},
+		{'h', s->v.q->user->home}, {'t', (const char *)buf_span(&s->shown.type).ptr},
+		{'f', fingerprint}, {'k', (const char *)buf_span(&s->shown.base64).ptr},
 		{'\0', NULL}};
 	size_t n;
 	enum err e;
 
-	key_fingerprint(s->q->facts->key, fingerprint);
+	key_fingerprint(s->v.q->shown->key, fingerprint);
 	e = tokens_command(command, tokens, words, &n);
 	if (e == OK && n == 1) {
-		(*words)[1] = strdup(s->q->user->name);
+		(*words)[1] = strdup(s->v.q->user->name);
 		if ((*words)[1] == NULL) {
 			tokens_free(*words);
 			e = ERR_NOMEM;
@@ -311,7 +239,7 @@ static enum err
 search_output(struct state *s, struct command *c)
 {
 	struct lines l = {.fd = c->fd, .deadline_ms = c->deadline_ms};
-	size_t before = s->out->len;
+	size_t before = s->v.out->len;
 	struct span line;
 	enum err found = search_lines(s, &l), e = found, ended;
 
@@ -320,14 +248,14 @@ search_output(struct state *s, struct command *c)
 	lines_clear(&l);
 	if (e != ERR_NOT_FOUND) {
 		command_kill(c);
-		buf_truncate(s->out, before);
+		buf_truncate(s->v.out, before);
 		return e;
 	}
 	ended = command_finish(c);
 	if (ended == OK)
 		return found;
-	buf_truncate(s->out, before);
-	why_set(s->why, "the AuthorizedKeysCommand failed");
+	buf_truncate(s->v.out, before);
+	why_set(s->v.why, "the AuthorizedKeysCommand failed");
 	return ERR_DENIED;
 }
 
@@ -338,12 +266,12 @@ search_command(struct state *s, const char *command)
 	char **words;
 	enum err e = command_words(s, command, &words);
 
-	s->source = "AuthorizedKeysCommand";
+	s->v.source = "AuthorizedKeysCommand";
 	if (e != OK) {
-		why_set(s->why, "the words of AuthorizedKeysCommand: %s", err_text(e));
+		why_set(s->v.why, "the words of AuthorizedKeysCommand: %s", err_text(e));
 		return e;
 	}
-	e = command_start(words, s->q->user, &c, s->why);
+	e = command_start(words, s->v.q->user, &c, s->v.why);
 	tokens_free(words);
 	return e == OK ? search_output(s, &c) : e;
 }
@@ -351,29 +279,45 @@ search_command(struct state *s, const char *command)
 static enum err
 search_all(struct state *s)
 {
-	const struct settings *set = s->q->settings;
+	const struct settings *set = s->v.q->settings;
 	enum err e = ERR_NOT_FOUND;
 
 	for (size_t i = 0; i < set->authorized_keys_files.n && e == ERR_NOT_FOUND; i++)
 		e = search_file(s, set->authorized_keys_files.items[i]);
+	if (e == ERR_NOT_FOUND)
+		e = trusted_ca_search(&s->v);
 	if (e == ERR_NOT_FOUND && set->authorized_keys_command != NULL)
 		e = search_command(s, set->authorized_keys_command);
+	return e;
+}
+
+static enum err
+init(struct state *s)
+{
+	const struct shown *shown = s->v.q->shown;
+	struct span trusted = shown->cert != NULL ? pubkey_blob(cert_ca_key(shown->cert))
+						  : shown->blob;
+	enum err e = authorized_key_init(&s->key, trusted);
+
+	if (e == OK)
+		e = authorized_key_init(&s->shown, shown->blob);
+	if (e == OK)
+		e = terminate(&s->shown);
+	(void)snprintf(s->uid, sizeof(s->uid), "%u", (unsigned)s->v.q->user->uid);
 	return e;
 }
 
 enum err
 search_key(const struct search *q, struct buf *out, char why[WHY_SIZE])
 {
-	struct state s = {.q = q, .out = out, .why = why};
-	enum err e = authorized_key_init(&s.key, q->facts->key);
+	struct state s = {.v = {.q = q, .out = out, .why = why}};
+	enum err e = init(&s);
 
-	why_set(why, "the key is not in the user's authorized keys");
-	if (e != OK)
-		return e;
-	(void)snprintf(s.uid, sizeof(s.uid), "%u", (unsigned)q->user->uid);
-	e = terminate(&s.key);
+	why_set(why, "%s is not in the user's authorized keys",
+		q->shown->cert != NULL ? "the certificate's CA" : "the key");
 	if (e == OK)
 		e = search_all(&s);
 	authorized_key_clear(&s.key);
+	authorized_key_clear(&s.shown);
 	return e;
 }

@@ -1,5 +1,5 @@
 /*
- * The user's own key in the places where this node's sshd would look for it.
+ * The user's own key, or its certificate's CA, in the places where this node's sshd would look for it.
  */
 #ifndef DEPLOY_NODE_PRINCIPALS_SEARCH_H
 #define DEPLOY_NODE_PRINCIPALS_SEARCH_H
@@ -8,6 +8,7 @@
 #include "common/err.h"
 #include "common/facts.h"
 #include "deploy/node/principals/settings.h"
+#include "deploy/node/principals/shown.h"
 #include "deploy/node/principals/user.h"
 #include "deploy/node/principals/why.h"
 
@@ -15,14 +16,15 @@
 struct search {
 	const struct settings *settings;
 	const struct facts *facts;
+	const struct shown *shown; /* what facts->key is */
 	const struct user *user;
 	const char *program; /* our own path, for options_write() */
 	uint64_t now; /* seconds since 1970 */
 };
 
 /*
- * Look through every AuthorizedKeysFile, then the AuthorizedKeysCommand, for the first line with facts->key that lets
- * this client in now.  OK: its options, rewritten for sshd, are appended to *out, and why names the line.
+ * Look through every AuthorizedKeysFile, then the CAs that the node trusts, then the AuthorizedKeysCommand, for the first
+ * line with the user's key or for its certificate's CA that lets this client in now.  OK: its options, rewritten for sshd, are appended to *out, and why names the line.
  * ERR_NOT_FOUND: no line does; why tells of the one that came closest.  ERR_DENIED: a line decides against it.  Other
  * errors: as bad.
  */

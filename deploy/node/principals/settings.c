@@ -35,6 +35,7 @@ static const struct keyword {
 	{"authorized_keys_command", KIND_TEXT, offsetof(struct settings, authorized_keys_command)},
 	{"revoked_keys", KIND_LIST, offsetof(struct settings, revoked_keys)},
 	{"pubkey_algorithms", KIND_TEXT, offsetof(struct settings, pubkey_algorithms)},
+	{"ca_algorithms", KIND_TEXT, offsetof(struct settings, ca_algorithms)},
 	{"previous_ca_keys", KIND_TEXT, offsetof(struct settings, previous_ca_keys)},
 	{"previous_principals_file", KIND_TEXT,
 		offsetof(struct settings, previous_principals_file)},
@@ -286,6 +287,7 @@ settings_clear(struct settings *s)
 	free(s->node);
 	free(s->authorized_keys_command);
 	free(s->pubkey_algorithms);
+	free(s->ca_algorithms);
 	free(s->previous_ca_keys);
 	free(s->previous_principals_file);
 	free(s->previous_principals_command);

@@ -31,6 +31,7 @@ struct settings {
 	char *authorized_keys_command;
 	struct settings_list revoked_keys; /* files: sshd takes more than one from OpenSSH 10 on */
 	char *pubkey_algorithms; /* a pattern list of signature algorithms; NULL: all */
+	char *ca_algorithms; /* the same for the signatures of other CAs */
 	char *previous_ca_keys; /* where the other CAs stand; NULL: whom sshd trusts is trusted */
 	char *previous_principals_file; /* what decided about the certificates of other CAs before */
 	char *previous_principals_command;

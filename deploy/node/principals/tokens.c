@@ -107,7 +107,7 @@ tokens_split(const char *command, char ***out, size_t *n)
 			e = ERR_LIMIT;
 			break;
 		}
-		words[count] = malloc(strlen(command) + 1);
+		words[count] = calloc(1, strlen(command) + 1);
 		if (words[count] == NULL)
 			e = ERR_NOMEM;
 		else if (!take_word(&command, words[count++]))

@@ -14,9 +14,10 @@ ROLES = ("supervisor", "director", "keyholder", "gate", "relay")
 
 
 class Broker:
-    """Its nodes are Sshd objects; host_keys overrides what the broker believes of a node: {name: [public keys]}."""
+    """Its nodes are Sshd objects; host_keys overrides what the broker believes of a node: {name: [public keys]};
+    kinds are those of its own host keys."""
 
-    def __init__(self, folder, nodes, host_keys=None, **settings):
+    def __init__(self, folder, nodes, host_keys=None, kinds=("ed25519", "ecdsa-256", "rsa"), **settings):
         self.folder = Path(folder).absolute()
         self.folder.mkdir(parents=True)
         self.folder.chmod(0o755)
@@ -24,14 +25,14 @@ class Broker:
         self.log = self.folder / "broker.log"
         self.file = self.folder / "broker.json"
         self.socket = self.folder / "run" / "admin.sock"
-        self.make_keys()
+        self.make_keys(kinds)
         self.process, self.known = None, set()
         self.prefix = []  # a command that it is started by
         (self.folder / "run").mkdir(mode=0o755)
 
-    def make_keys(self):
+    def make_keys(self, kinds):
         self.ca = keys.make_key(self.folder, "ca")
-        self.keys = [keys.make_key(self.folder, f"host_{k}", k) for k in ("ed25519", "ecdsa-256", "rsa")]
+        self.keys = [keys.host_key(self.folder, f"host_{k}", k) for k in kinds]
 
     def configuration(self, port):
         roles = {"gates": 2, "relays": 2, "restart_delay_ms": 50, "restart_delay_max_ms": 500}

@@ -23,6 +23,11 @@ CONFIG = """Host pool
 """
 
 
+def quoted(word):
+    """As one word of ssh_config."""
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 class Client:
     """Names the destination `pool`.  options is ssh_config text, e.g. "RekeyLimit 1M"; key None means no key."""
 
@@ -32,7 +37,7 @@ class Client:
         self.user, self.key = user, key
         self.config = self.folder / "ssh_config"
         self.config.write_text(CONFIG.format(
-            host=endpoint.host, port=endpoint.port, user=user.name, folder=self.folder,
+            host=endpoint.host, port=endpoint.port, user=quoted(user.name), folder=self.folder,
             identity=f"IdentityFile {key}" if key else "IdentityFile none\n  PubkeyAuthentication no",
             timeout=proc.seconds(30), options=options))
         lines = [f"[{endpoint.host}]:{endpoint.port} {key}\n" for key in endpoint.host_keys]
@@ -46,7 +51,7 @@ class Client:
         """From now on `name` is a destination, too: the same user with the same key there."""
         with open(self.config, "a") as f:
             f.write(f"Host {name}\n" + CONFIG.split("\n", 1)[1].format(
-                host=endpoint.host, port=endpoint.port, user=self.user.name, folder=self.folder,
+                host=endpoint.host, port=endpoint.port, user=quoted(self.user.name), folder=self.folder,
                 identity=f"IdentityFile {self.key}", timeout=proc.seconds(30), options=""))
         with open(self.folder / "known_hosts", "a") as f:
             f.writelines(f"[{endpoint.host}]:{endpoint.port} {key}\n" for key in endpoint.host_keys)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 NODE = "/run/node"  # the node's folder, as seen from the node
-PAM = """auth required pam_unix.so nodelay
+PAM = """auth required pam_unix.so nodelay nullok
 account required pam_nologin.so
 account required pam_unix.so
 password required pam_unix.so sha512

@@ -15,7 +15,7 @@ FIRST_UID = 5001
 class User:
     """An account that exists on every node of the pool."""
 
-    _hashes = {}
+    _hashes = {"": ""}
 
     def __init__(self, name, uid, password, must_change_password=False):
         self.name, self.uid, self.password = name, uid, password
@@ -69,10 +69,12 @@ class Pool:
     def endpoint(self):
         return self.broker.endpoint() if self.broker else self.nodes[0].endpoint()
 
-    def user(self, password="correct horse", kind="", **kwargs):
-        """A fresh user with a home on every node; the name ends with -kind, for the nodes' rules."""
+    def user(self, password="correct horse", kind="", name="u{n}", **kwargs):
+        """A fresh user with a home on every node; {n} in the name is a number of its own, and it ends with -kind, for the
+        nodes' rules."""
         n = next(self.counter)
-        user = User(f"u{n}-{kind}" if kind else f"u{n}", FIRST_UID + n, password, **kwargs)
+        name = name.format(n=n)
+        user = User(f"{name}-{kind}" if kind else name, FIRST_UID + n, password, **kwargs)
         for node in self.nodes:
             node.add_user(user)
         return user
@@ -85,7 +87,7 @@ class Pool:
         """A fresh key that the nodes accept for user; options is what stands before it in authorized_keys."""
         folder = self.folder / "keys"
         folder.mkdir(exist_ok=True)
-        path = keys.make_key(folder, f"{user.name}-{next(self.counter)}", kind)
+        path = keys.make_key(folder, f"{user.uid}-{next(self.counter)}", kind)
         self.authorize(user, f"{options} {keys.public(path)}".strip())
         return path
 

@@ -130,7 +130,8 @@ def wait_for(condition, what, timeout=30.0, step=0.02):
 
 
 def as_root(argv):
-    return list(argv) if os.geteuid() == 0 else ["sudo", *argv]
+    """A sudo that wants a password says so; in the background it would stop at the terminal and wait for ever."""
+    return list(argv) if os.geteuid() == 0 else ["sudo", "-n", *argv]
 
 
 def run_as_root(argv):
@@ -223,6 +224,11 @@ def is_alive(pid):
     with contextlib.suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+def kill_if_there(pid):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def resident_kib(pid):
