@@ -24,7 +24,7 @@ BLOCKED_MS = 10000
 def data(temp):
     """More than the window of a channel."""
     path = temp / "held"
-    path.write_bytes(random.Random(12).randbytes(6 * MIB))
+    path.write_bytes(random.Random(12).randbytes(3 * MIB))
     return path
 
 
@@ -63,11 +63,11 @@ def test_whole_clients_that_stand_still(brokered, data):
     """More than all socket buffers hold waits for each; the relay stops at its mark, and serves others."""
     pool = brokered(nodes=1, roles={"relays": 1}, limits=LIMITS)
     stream = Stream(pool.client(), rate=64 * MIB).more(4 * MIB)
-    clients = [with_data(pool, data)[0] for _ in range(6)]
+    clients = [with_data(pool, data)[0] for _ in range(4)]
     with contextlib.ExitStack() as stack:
         masters = [stack.enter_context(c.master()) for c in clients]
         memory = Memory(pool.broker)
-        held = [Held(c, data, False) for c in clients for _ in range(4)]
+        held = [Held(c, data, False) for c in clients for _ in range(8)]
         for h in held:
             assert len(h.process.stdout.read1(1)) == 1
         for p in masters:
