@@ -247,8 +247,10 @@ def settings(values, ca):
     lines = ["node node", f"ca_key {ca}"]
     lines += [f"authorized_keys_file {name}" for name in values.get("authorizedkeysfile", [""])[0].split()]
     for ours, theirs in (("authorized_keys_command", "authorizedkeyscommand"), ("revoked_keys", "revokedkeys"),
-                         ("pubkey_algorithms", "pubkeyacceptedalgorithms"), ("rsa_bits_min", "requiredrsasize"),
+                         ("pubkey_algorithms", "pubkeyacceptedalgorithms"),
+                         ("ca_algorithms", "casignaturealgorithms"), ("rsa_bits_min", "requiredrsasize"),
                          ("strict_modes", "strictmodes"), ("use_dns", "usedns"),
+                         ("previous_ca_keys", "trustedusercakeys"),
                          ("previous_principals_file", "authorizedprincipalsfile"),
                          ("previous_principals_command", "authorizedprincipalscommand")):
         value = values.get(theirs, ["none"])[0]
