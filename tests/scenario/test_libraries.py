@@ -300,8 +300,9 @@ def test_the_node_is_answered(both, pool):
 def endings(pool, user, offsets):
     """What the nodes say of the ends of the user's connections."""
     said = "".join(node.log_since(offsets[node]) for node in pool.nodes)
-    pattern = rf"(Received disconnect from|Connection closed by|Disconnected from user {user.name}) \S+ port \d+(:?.*)"
-    return re.findall(pattern, said)
+    ports = re.findall(rf"Starting session: .* for {user.name} from \S+ port (\d+) ", said)
+    lines = re.findall(r"(Received disconnect|Connection closed|Disconnected).* port (\d+)(:?.*)", said)
+    return [(what, how) for what, port, how in lines if port in ports]
 
 
 @pytest.mark.feature("Connection: its end is clean")

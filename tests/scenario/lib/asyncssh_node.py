@@ -24,10 +24,13 @@ class AsyncSshNode:
         """Listen; ca is the public key whose certificates are taken."""
         (self.folder / "authorized").write_text(f'cert-authority,principals="sshbroker-v1" {ca}\n')
         self.thread.start()
-        self.acceptor = self.run(asyncssh.listen(
+        self.acceptor = self.run(self.listen())
+
+    async def listen(self):
+        return await asyncssh.listen(
             self.address, self.port, server_host_keys=[str(p) for p in self.key_paths],
             authorized_client_keys=str(self.folder / "authorized"), process_factory=self.serve, encoding=None,
-            config=None))
+            config=None)
 
     def run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(proc.seconds(30))

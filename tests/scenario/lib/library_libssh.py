@@ -7,6 +7,7 @@ from . import proc
 from .library import Denied, Done, Library
 
 FAILED = 255
+CHOSEN = ("kex", "type of the host key", "cipher", "cipher_in", "mac", "mac_in")
 
 
 class Libssh(Library):
@@ -45,8 +46,7 @@ class Libssh(Library):
         lines = [line.split(" ") for line in report.read_text().splitlines()]
         for line in lines:
             if line[0] == "chosen":
-                names = ("kex", "host_key", "cipher", "cipher_in", "mac", "mac_in")
-                self.chosen = dict(zip(names, line[1:]))
+                self.chosen = dict(zip(CHOSEN, line[1:]))
         return lines
 
     @staticmethod
