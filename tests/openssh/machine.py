@@ -99,8 +99,7 @@ class ScriptBroker(Broker):
                                host_keys=[public for _, public in key_texts])
         super().__init__(folder, [side], roles={"gates": 1, "relays": 1})
 
-    def make_keys(self, _):
-        """Those of the script, whatever kinds there are."""
+    def make_keys(self):
         self.keys = []
         for i, (private, public) in enumerate(self.key_texts):
             if public.startswith(BROKER_KEY_TYPES):

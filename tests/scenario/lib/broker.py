@@ -25,14 +25,15 @@ class Broker:
         self.log = self.folder / "broker.log"
         self.file = self.folder / "broker.json"
         self.socket = self.folder / "run" / "admin.sock"
-        self.make_keys(kinds)
+        self.kinds = kinds
+        self.make_keys()
         self.process, self.known = None, set()
         self.prefix = []  # a command that it is started by
         (self.folder / "run").mkdir(mode=0o755)
 
-    def make_keys(self, kinds):
+    def make_keys(self):
         self.ca = keys.make_key(self.folder, "ca")
-        self.keys = [keys.host_key(self.folder, f"host_{k}", k) for k in kinds]
+        self.keys = [keys.host_key(self.folder, f"host_{k}", k) for k in self.kinds]
 
     def configuration(self, port):
         roles = {"gates": 2, "relays": 2, "restart_delay_ms": 50, "restart_delay_max_ms": 500}
